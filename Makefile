@@ -1,0 +1,55 @@
+# One list of commands, the same at hand and in CI. It needs git, make and Python 3.11 or newer.
+PYTHON ?= python3
+TOOLS := .venv/tools
+UV := $(TOOLS)/bin/uv
+export UV_PROJECT_ENVIRONMENT := .venv/dev
+export UV_PYTHON_DOWNLOADS := never
+RUN := $(UV) run --frozen --no-sync
+ONCE ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-openai test-wheel test-oldest lint format bench clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(UV):
+	@$(PYTHON) -c 'import sys; sys.exit("tracium needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'
+	@mkdir -p .venv && printf '*\n' > .venv/.gitignore
+	$(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9'
+
+setup: $(UV) ## Install everything that the other commands need, from the lock file
+	@$(UV) sync --frozen --quiet --python $(PYTHON) --group dev --extra demo --extra flask --extra django --extra httpx
+
+demo: setup ## Run the demo: backend, app, traffic, table (ONCE=1 ends by itself)
+	$(RUN) tracium demo $(if $(ONCE),--once)
+
+test: setup test-openai test-wheel test-oldest ## Run all tests
+	$(RUN) pytest
+
+test-openai: $(UV) ## Run the tests of the OpenAI extras with each generation of the client
+	@sh tests/environments/openai.sh $(UV) $(PYTHON)
+
+test-wheel: $(UV) ## Run the smoke tests against the built wheel in a minimal installation
+	@sh tests/environments/wheel.sh $(UV) $(PYTHON)
+
+test-oldest: $(UV) ## Run the rules of tenancy with the oldest OpenTelemetry that is supported
+	@sh tests/environments/oldest.sh $(UV) $(PYTHON)
+
+lint: setup ## Check style and types
+	$(RUN) ruff check
+	$(RUN) ruff format --check
+	$(RUN) mypy
+
+format: setup ## Bring the code into the common form
+	$(RUN) ruff check --fix
+	$(RUN) ruff format
+
+bench: setup ## Print the figures: spans, start-up, set_tenant
+	$(RUN) python benchmarks/spans.py
+	$(RUN) python benchmarks/set_tenant.py
+	$(RUN) python benchmarks/startup.py
+
+clean: ## Remove everything that these commands made
+	rm -rf .venv

@@ -1,0 +1,96 @@
+"""What may come in and go out with W3C baggage.
+
+This propagator stands around the one that the user configured. On the way in it begins the request's binding, and a
+tenant that arrives from outside is dropped, because nothing proves it: anyone can send `baggage: tenant.id=…`. On the
+way out the tenant stays here: the one who is called may be anybody. All other baggage flows as configured.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from opentelemetry.context import Context, get_current, set_value
+from opentelemetry.propagate import get_global_textmap, set_global_textmap
+from opentelemetry.propagators.textmap import (
+    CarrierT,
+    Getter,
+    Setter,
+    TextMapPropagator,
+    default_getter,
+    default_setter,
+)
+
+from tracium import notices
+from tracium.attributes import TENANT_ID
+from tracium.tenancy.standing import BAGGAGE, begin_request
+
+if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
+
+class TenantPropagator(TextMapPropagator):
+    """Propagates as `inner` does, except for the tenant.
+
+    Attributes:
+        inner: The propagator that was configured.
+    """
+
+    def __init__(self, inner: TextMapPropagator) -> None:
+        self.inner = inner
+
+    def extract(
+        self,
+        carrier: CarrierT,
+        context: Context | None = None,
+        getter: Getter[CarrierT] = default_getter,
+    ) -> Context:
+        """The context of a request that arrives with `carrier`: a new binding, no tenant."""
+        base = without_tenant(get_current() if context is None else context)
+        extracted = self.inner.extract(carrier, base, getter)
+        if _carries_tenant(extracted):
+            notices.say(
+                "tenant:unproven",
+                logging.WARNING,
+                f"A request brought {TENANT_ID} in its baggage header. Anyone can send that, so it is dropped. Set the "
+                "tenant from what your app trusts (a verified token, your own session) with tracium.set_tenant().",
+            )
+        return begin_request(extracted)
+
+    def inject(
+        self,
+        carrier: CarrierT,
+        context: Context | None = None,
+        setter: Setter[CarrierT] = default_setter,
+    ) -> None:
+        """Write everything but the tenant into `carrier`."""
+        self.inner.inject(carrier, without_tenant(get_current() if context is None else context), setter)
+
+    @property
+    def fields(self) -> AbstractSet[str]:  # type: ignore[override] # some propagators give other kinds of sets
+        """The headers that `inject` may set."""
+        return self.inner.fields
+
+
+def install() -> TenantPropagator:
+    """Put our propagator around the global one, once."""
+    current = get_global_textmap()
+    if isinstance(current, TenantPropagator):
+        return current
+    ours = TenantPropagator(current)
+    set_global_textmap(ours)
+    return ours
+
+
+def without_tenant(context: Context) -> Context:
+    """`context` with all of its baggage but the tenant."""
+    if not _carries_tenant(context):
+        return context
+    carried = context[BAGGAGE]
+    entries = {key: value for key, value in carried.items() if key != TENANT_ID} if isinstance(carried, dict) else {}
+    return set_value(BAGGAGE, entries, context)
+
+
+def _carries_tenant(context: Context) -> bool:
+    carried = context.get(BAGGAGE)
+    return isinstance(carried, dict) and TENANT_ID in carried

@@ -1,0 +1,27 @@
+"""The errors that tracium raises: for a wrong argument or a wrong set-up, never while recording."""
+
+from __future__ import annotations
+
+
+class TraciumError(Exception):
+    """Base of every error that tracium raises."""
+
+
+class TenantTypeError(TraciumError, TypeError):
+    """A tenant id that is not a string."""
+
+
+class TenantValueError(TraciumError, ValueError):
+    """A string that cannot be a tenant id: empty, too long, or with characters that no id may have."""
+
+
+class SettingError(TraciumError, ValueError):
+    """A setting with a value that is not allowed; the message names the setting, the value and what is."""
+
+
+class MissingExtraError(TraciumError, ImportError):
+    """A part of tracium needs a package that is not installed; the message is the command that installs it."""
+
+
+class StoreError(TraciumError):
+    """The store cannot be opened, read or written; the message says which one, why and what to do."""

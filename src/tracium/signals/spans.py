@@ -1,0 +1,184 @@
+"""The tenant onto every span: a span processor that does this one thing."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, Final
+
+from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
+from opentelemetry.trace import SpanKind
+
+from tracium import notices
+from tracium.attributes import TENANT_ID, TENANT_MIXED
+from tracium.faults import fault
+from tracium.tenancy.block import here
+from tracium.tenancy.identity import is_tenant
+from tracium.tenancy.marking import DirectMarking, Marking, PublicMarking, direct_marking, say_cut
+from tracium.tenancy.request import (
+    PLACE,
+    Binding,
+    Bound,
+    Place,
+    begins_request,
+    fetches_messages,
+    open_ancestor,
+    put_place,
+)
+from tracium.tenancy.standing import (
+    BAGGAGE,
+    SPAN,
+    STANDING,
+    Standing,
+    binding_in,
+    inherited_tenant,
+    recorded_tenant,
+    span_in,
+)
+
+if TYPE_CHECKING:
+    from opentelemetry.context import Context
+
+_INTERNAL: Final = SpanKind.INTERNAL
+_CLIENT: Final = SpanKind.CLIENT
+
+
+class TenantSpanProcessor(SpanProcessor):
+    """Marks each span at its start with `tenant.id`.
+
+    A span's tenant is, in this order: the attribute that its caller gave it, the tenant in its parent context, the
+    tenant of its request, the default, none. `tenant_span_processor` makes the one that suits the installed SDK.
+
+    Attributes:
+        default: The tenant of spans that have none, or None. It never binds a request: the first tenant that is set
+            replaces it.
+    """
+
+    def __init__(self, default: str | None = None, marking: Marking | None = None) -> None:
+        self.default = default
+        self._marking = PublicMarking() if marking is None else marking
+        # The longest tenant that the provider is known not to cut.
+        self._uncut = 0
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        """Mark `span`; this runs inside the customer's request."""
+        try:
+            context = here() if parent_context is None else parent_context
+            standing = plainly_said(context)
+            tenant = None if standing is None else standing.tenant
+            kind = span.kind
+            if tenant is None or standing is None or (kind is not _INTERNAL and kind is not _CLIENT) or span.attributes:
+                self._place(span, context)
+            elif len(tenant) <= self._uncut:
+                span.set_attribute(TENANT_ID, tenant)
+                setattr(span, PLACE, standing.place)
+            else:
+                put_place(span, standing.place)
+                self._marking.mark(span, tenant, over=False)
+                self._uncut = len((span.attributes or {}).get(TENANT_ID) or "")  # type: ignore[arg-type] # a tenant
+        except Exception as error:  # noqa: BLE001 - recording never breaks the app
+            fault("marking a span", error)
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Say it when a span lost its tenant to the SDK's limit, which only direct marking prevents."""
+        if span.dropped_attributes and TENANT_ID not in (span.attributes or ()):
+            notices.say(
+                "tenant:dropped",
+                logging.WARNING,
+                f"A span may have lost {TENANT_ID}: it had more attributes than OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT allows. "
+                "Raise the limit, or use an OpenTelemetry SDK that this tracium knows.",
+            )
+
+    def _place(self, span: Span, context: Context) -> None:
+        """The whole rule, for every kind of span and everything that a context may say."""
+        kind, attributes = span.kind, span.attributes
+        if begins_request(kind, attributes):
+            binding: Binding | None = _request_of(span, context)
+        else:
+            binding = binding_in(context)
+        tenant, by_default = recorded_tenant(context, binding, self.default)
+        if attributes and TENANT_ID in attributes:
+            self._keep_given(span, attributes, tenant, binding)
+            by_default = False
+        elif tenant is not None and not fetches_messages(kind, attributes):
+            self._marking.mark(span, tenant, over=False)
+        if binding is not None or by_default:
+            put_place(span, Place(binding, open_ancestor(span_in(context)), by_default=by_default))
+
+    def _keep_given(self, span: Span, attributes: Any, tenant: str | None, binding: Binding | None) -> None:
+        """Leave the tenant that the caller gave to the span, unless the SDK may have cut it to a part."""
+        given = attributes[TENANT_ID]
+        if not isinstance(given, str):
+            return
+        if len(given) == self._marking.limit(span):
+            self._marking.unmark(span)
+            if tenant is not None and tenant.startswith(given):
+                self._marking.mark(span, tenant, over=False)
+            else:
+                say_cut()
+        elif binding is not None and binding.entry is span and is_tenant(given) and binding.bind(given) is Bound.MIXED:
+            span.set_attribute(TENANT_MIXED, value=True)
+
+
+class DirectTenantSpanProcessor(TenantSpanProcessor):
+    """The same rules; what is usual is decided in one look and written into the span without a lock."""
+
+    def __init__(self, default: str | None, direct: DirectMarking) -> None:
+        super().__init__(default, direct)
+        self._keeping = direct.keeping
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        """Mark `span`; this runs inside the customer's request."""
+        try:
+            context = here() if parent_context is None else parent_context
+            standing = plainly_said(context)
+            # Nobody else knows the span yet, so this writes what DirectMarking.mark writes under locks.
+            attributes: Any = span._attributes  # noqa: SLF001 - tried out by DirectMarking
+            values = attributes._dict  # noqa: SLF001
+            kind = span._kind  # noqa: SLF001
+            if standing is None or TENANT_ID in values or (kind is not _INTERNAL and kind is not _CLIENT):
+                self._place(span, context)
+            else:
+                attributes.__class__ = self._keeping
+                values[TENANT_ID] = standing.tenant
+                span._tracium_place = standing.place  # type: ignore[attr-defined] # noqa: SLF001 - PLACE
+        except Exception as error:  # noqa: BLE001 - recording never breaks the app
+            fault("marking a span", error)
+
+    on_end = SpanProcessor.on_end
+
+
+def tenant_span_processor(default: str | None = None) -> TenantSpanProcessor:
+    """The processor for the installed SDK; `default` is the tenant of spans that have none."""
+    direct = direct_marking()
+    return TenantSpanProcessor(default) if direct is None else DirectTenantSpanProcessor(default, direct)
+
+
+def plainly_said(context: Context) -> Standing | None:
+    """What `context` says itself, if it has a tenant and nothing about it needs a second look."""
+    standing: Any = context.get(STANDING)
+    if standing is None or standing.tenant is None or standing.baggage is not context.get(BAGGAGE):
+        return None
+    binding = standing.binding
+    if binding is not None and binding.tenant is None:
+        # In a request that has no tenant yet each span must know its place, to be found when one is set.
+        return None
+    span = context.get(SPAN)
+    if span is not standing.span:
+        place = getattr(span, PLACE, None)
+        if place is not None and place.binding is not binding:
+            return None
+    plain: Standing = standing
+    return plain
+
+
+def _request_of(span: Span, context: Context) -> Binding:
+    """The binding of the request that `span` begins: the one waiting in its context, else a new one."""
+    waiting = binding_in(context)
+    if waiting is not None and waiting.claim(span):
+        return waiting
+    binding = Binding()
+    binding.claim(span)
+    tenant = inherited_tenant(context)
+    if tenant is not None:
+        binding.bind(tenant)
+    return binding

@@ -1,0 +1,80 @@
+"""An entered `tracium.tenant` block, as the contexts inside it know it.
+
+A block in a generator can end while its caller's own spans or blocks are current. Then the caller keeps them, and the
+block is noted as left: what it put into the contexts below does not hold here any more.
+"""
+
+from __future__ import annotations
+
+import weakref
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Final
+
+from opentelemetry.context import Context, get_current
+
+from tracium.tenancy.standing import STANDING, Standing, binding_in, said_in, standing_in, write
+
+if TYPE_CHECKING:
+    from contextvars import Token
+
+# A context variable and not a flag on the block: tasks that were started inside keep its tenant.
+_left: Final[ContextVar[tuple[weakref.ref[Block], ...]]] = ContextVar("tracium-left-blocks", default=())
+
+
+class Block:
+    """One entered block.
+
+    Attributes:
+        owner: The `tracium.tenant` object that was entered.
+        before: The context around the block.
+        outer: The block around this one.
+        afterwards: Whether the request around it was over when it was opened.
+        suspends: Whether it stands in a generator, whose caller runs in between.
+        left: Whether it ended late somewhere: only then it is worth a second look.
+        token: What puts `before` back.
+    """
+
+    __slots__ = ("__weakref__", "afterwards", "before", "left", "outer", "owner", "suspends", "token")
+
+    def __init__(self, owner: object, before: Context, *, suspends: bool) -> None:
+        binding = binding_in(before)
+        self.owner = owner
+        self.before = before
+        self.outer = innermost(before)
+        self.afterwards = binding is not None and binding.over
+        self.suspends = suspends
+        self.left = False
+        self.token: Token[Context] | None = None
+
+    def leave(self) -> None:
+        """Note that the block has ended, although the context is not its own any more."""
+        self.left = True
+        _left.set((*(ref for ref in _left.get() if ref() is not None), weakref.ref(self)))
+
+
+def innermost(context: Context) -> Block | None:
+    """The innermost block that is open in `context`."""
+    standing = standing_in(context)
+    return None if standing is None else standing.scope
+
+
+def here() -> Context:
+    """The current context, without what blocks have put there that ended late."""
+    context = get_current()
+    standing = context.get(STANDING)
+    if isinstance(standing, Standing) and standing.scope is not None and standing.scope.left:
+        return without_left(context)
+    return context
+
+
+def without_left(context: Context) -> Context:
+    """`context`, with the tenant that held before the blocks in it that have ended here."""
+    left = [ref() for ref in _left.get()]
+    settled, block = context, innermost(context)
+    while block is not None and any(block is other for other in left):
+        settled = block.before
+        block = innermost(settled)
+    if settled is context:
+        return context
+    state, tenant = said_in(settled, binding_in(settled))
+    return write(context, state, tenant, binding_in(context), block)

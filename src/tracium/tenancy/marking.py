@@ -1,0 +1,189 @@
+"""Writing `tenant.id` onto an open span.
+
+The SDK's `set_attribute` cuts a value to the configured length, and when a span has too many attributes the oldest
+goes: the tenant. But a part of a tenant id is another tenant, and a span must not lose it. So, where the SDK is built
+as we know it, the tenant is written into the span's attributes directly. Whether it is, is tried out once, on an
+object of the SDK's own; if not, the public way is taken.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Final, Protocol
+
+from opentelemetry.trace import Span, SpanKind
+
+from tracium import notices
+from tracium.attributes import TENANT_ID
+from tracium.tenancy.request import Place, fetches_messages, place_of, put_place
+
+_TRY_OUT: Final = 3
+
+
+class Marking(Protocol):
+    """A way to mark a span that is open."""
+
+    def mark(self, span: Any, tenant: str, *, over: bool) -> None:
+        """Write `tenant` onto `span`; over a tenant that stands there only if `over`."""
+
+    def limit(self, span: Any) -> int | None:
+        """The length to which the SDK cuts values on `span`, if it does and if that can be known."""
+
+    def unmark(self, span: Any) -> None:
+        """Take the tenant from `span`."""
+
+
+class PublicMarking:
+    """Marks through OpenTelemetry's API: any provider's spans."""
+
+    def mark(self, span: Any, tenant: str, *, over: bool) -> None:
+        """Set the attribute, whole or not at all."""
+        attributes = getattr(span, "attributes", None)
+        if not over and _stands(span, attributes):
+            return
+        span.set_attribute(TENANT_ID, tenant)
+        if attributes is None:
+            _remember(span)
+        elif span.attributes.get(TENANT_ID, tenant) != tenant:
+            self.unmark(span)
+            say_cut()
+
+    def limit(self, span: Any) -> int | None:  # noqa: ARG002 - the API does not tell
+        """Unknown."""
+        return None
+
+    def unmark(self, span: Any) -> None:
+        """Set an empty value, which no tenant has: the API cannot remove an attribute."""
+        span.set_attribute(TENANT_ID, "")
+
+
+class DirectMarking:
+    """Marks spans of the SDK by writing into their attributes.
+
+    Attributes:
+        keeping: The class that a marked span's attributes get: it drops the oldest to make room, but not the tenant.
+        span_class: The SDK's class of spans.
+    """
+
+    def __init__(self) -> None:
+        # Both are the SDK's, which is not imported before something needs it.
+        from opentelemetry.attributes import BoundedAttributes  # noqa: PLC0415
+        from opentelemetry.sdk.trace import Span as SdkSpan  # noqa: PLC0415
+
+        self.span_class: type = SdkSpan
+        self.keeping = _keeping(BoundedAttributes)
+        self._bounded = BoundedAttributes
+
+    def works(self) -> bool:
+        """Try it out on attributes of the SDK's own, with limits of three."""
+        attributes: Any = self._bounded(_TRY_OUT, {"first": 1}, immutable=False, max_value_len=_TRY_OUT)
+        attributes.__class__ = self.keeping
+        attributes._dict[TENANT_ID] = "longer than three"  # noqa: SLF001 - this is what is tried out
+        complaints = logging.getLogger("opentelemetry.attributes")
+        complaints.addFilter(_silence)
+        try:
+            for name in ("second", "third", "fourth", "fifth"):
+                attributes[name] = "cut to three"
+        finally:
+            complaints.removeFilter(_silence)
+        with attributes._lock:  # noqa: SLF001
+            left = dict(attributes._dict)  # noqa: SLF001
+        return left == {"third": "cut", "fourth": "cut", "fifth": "cut", TENANT_ID: "longer than three"}
+
+    def mark(self, span: Any, tenant: str, *, over: bool) -> None:
+        """Write into the attributes under the SDK's own locks, because the app may be writing too."""
+        attributes = span._attributes  # noqa: SLF001
+        with span._lock, attributes._lock:  # noqa: SLF001
+            if span._end_time is None and (over or TENANT_ID not in attributes._dict):  # noqa: SLF001
+                attributes.__class__ = self.keeping
+                attributes._dict[TENANT_ID] = tenant  # noqa: SLF001
+
+    def limit(self, span: Any) -> int | None:
+        """The limit that the provider was made with."""
+        limit: int | None = span._attributes.max_value_len  # noqa: SLF001
+        return limit
+
+    def unmark(self, span: Any) -> None:
+        """Remove the attribute."""
+        with span._attributes._lock:  # noqa: SLF001
+            span._attributes._dict.pop(TENANT_ID, None)  # noqa: SLF001
+
+
+def _silence(record: logging.LogRecord) -> bool:  # noqa: ARG001 - the signature of a filter
+    return False
+
+
+def _keeping(bounded: type) -> type:
+    class TenantKeepingAttributes(bounded):  # type: ignore[misc] # the SDK's class, known only when it is there
+        """A span's attributes in which the tenant takes no room and is never dropped to make some."""
+
+        def _setitem_locked(self, key: str, value: Any) -> None:
+            full = self.maxlen is not None and len(self._dict) >= self.maxlen
+            tenant = self._dict.pop(TENANT_ID, None) if full and key != TENANT_ID else None
+            super()._setitem_locked(key, value)
+            if tenant is not None:
+                self._dict[TENANT_ID] = tenant
+
+    return TenantKeepingAttributes
+
+
+_public: Final = PublicMarking()
+_direct: DirectMarking | None = None
+
+
+def direct_marking() -> DirectMarking | None:
+    """The direct way, if it works with the SDK that is installed; said if it does not."""
+    global _direct  # noqa: PLW0603 - tried out once in a process
+    if _direct is None:
+        try:
+            candidate = DirectMarking()
+            _direct = candidate if candidate.works() else None
+        except (AttributeError, TypeError, ImportError):
+            _direct = None
+        if _direct is None:
+            notices.say(
+                "tenant:public-marking",
+                logging.INFO,
+                "This OpenTelemetry SDK keeps the attributes of spans in a way that tracium does not know, so spans are "
+                "marked through the public API: one with more attributes than OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT may lose "
+                "its tenant.",
+            )
+    return _direct
+
+
+def mark_open_span(span: Span, tenant: str) -> None:
+    """Mark one open span with the tenant that was just set, unless one stands there that is no mere default."""
+    if fetches_messages(getattr(span, "kind", SpanKind.INTERNAL), getattr(span, "attributes", None)):
+        return
+    place = place_of(span)
+    marking: Marking = _direct if _direct is not None and isinstance(span, _direct.span_class) else _public
+    marking.mark(span, tenant, over=place is not None and place.by_default)
+    if place is not None:
+        place.by_default = False
+
+
+def _stands(span: Any, attributes: Any) -> bool:
+    # A span whose attributes cannot be read carries our note when we marked it.
+    return place_of(span) is not None if attributes is None else bool(attributes) and TENANT_ID in attributes
+
+
+def _remember(span: Any) -> None:
+    try:
+        put_place(span, Place(None, None))
+    except AttributeError:
+        notices.say(
+            "tenant:unknown-span",
+            logging.WARNING,
+            f"Spans of {type(span).__module__}.{type(span).__qualname__} cannot be read nor remembered: when a second "
+            "tenant is set under one of them, it replaces the first there.",
+        )
+
+
+def say_cut() -> None:
+    """Say that spans lose their tenant to the limit on the length of values."""
+    notices.say(
+        "tenant:cut",
+        logging.ERROR,
+        f"Spans go out without {TENANT_ID}: the SDK cut the tenant id to OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT or "
+        "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT, and a part of an id is another tenant. Raise the limit to 255.",
+    )
