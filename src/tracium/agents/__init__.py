@@ -1,0 +1,7 @@
+"""Agents' runs and their steps as spans."""
+
+from tracium.agents.decorators import agent_span, agent_trace
+from tracium.agents.span import AgentSpan
+from tracium.agents.trace import AgentTrace, start_trace
+
+__all__ = ["AgentSpan", "AgentTrace", "agent_span", "agent_trace", "start_trace"]

@@ -1,0 +1,1 @@
+"""The `tracium` command: one file for each sub-command."""

@@ -1,0 +1,177 @@
+"""The exporter of our spans: any OTLP exporter, with its destination and the resource changeable, and nothing silent."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING, Any, Final
+
+import requests
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+
+from tracium.startup.delivery import Delivery
+from tracium.startup.failure import failure_from, listening
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from opentelemetry.sdk.resources import Resource
+
+    from tracium.settings import Destination
+
+_SLOW: Final = logging.makeLogRecord({"msg": "it did not answer before the process ended (TRACIUM_FLUSH_TIMEOUT)"})
+
+
+class TraciumSpanExporter(SpanExporter):
+    """Sends spans to a destination and keeps count of what became of them.
+
+    Attributes:
+        destination: Where they go now.
+        delivery: What became of them.
+    """
+
+    def __init__(self, destination: Destination) -> None:
+        self._lock = threading.Lock()
+        self._closing = threading.Event()
+        self._resource: Resource | None = None
+        self._underway: tuple[int, list[logging.LogRecord]] | None = None
+        self._merged: dict[int, tuple[Resource, Resource]] = {}
+        self.destination = destination
+        self.delivery = Delivery(destination)
+        self._inner = self._make(destination)
+
+    def redirect(self, destination: Destination) -> None:
+        """Send to `destination` from now on."""
+        if destination == self.destination:
+            return
+        made = self._make(destination)
+        with self._lock:
+            before, self._inner = self._inner, made
+            self.destination = destination
+            self.delivery = Delivery(destination)
+        before.shutdown()
+
+    def describe(self, resource: Resource) -> None:
+        """Add `resource` to that of every span from now on: what `init` learned after the provider was made."""
+        with self._lock:
+            self._resource = resource
+            self._merged.clear()
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Send `spans`; a failure is counted and said once, with its cause and the cure."""
+        with self._lock:
+            inner, delivery, resource = self._inner, self.delivery, self._resource
+        if resource is not None:
+            spans = [self._described(span, resource) for span in spans]
+        result, error = SpanExportResult.FAILURE, None
+        with listening() as heard:
+            self._underway = (len(spans), heard)
+            try:
+                result = inner.export(spans)
+            except Exception as raised:  # noqa: BLE001 - whatever an exporter raises, the worker thread must live
+                error = raised
+            finally:
+                self._underway = None
+        if result is SpanExportResult.SUCCESS:
+            delivery.sent(len(spans))
+        else:
+            delivery.lost(len(spans), failure_from(heard, error))
+        return result
+
+    def close_soon(self) -> None:
+        """From now on a refused connection is final: the process ends and nobody waits for a retry."""
+        self._closing.set()
+
+    def shutdown(self) -> None:
+        """Send no more; what is still on its way is given up."""
+        underway = self._underway
+        if underway is not None:
+            self.delivery.lost(underway[0], failure_from(list(underway[1]) or [_SLOW]))
+        self._inner.shutdown()
+        self.delivery.close()
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:  # noqa: ARG002 - the interface's
+        """Nothing is kept here."""
+        return True
+
+    def _make(self, destination: Destination) -> SpanExporter:
+        headers = {} if destination.api_key is None else {"authorization": f"Bearer {destination.api_key}"}
+        endpoint = None if destination.from_otel else destination.traces_url
+        if destination.protocol == "grpc":
+            from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import (  # noqa: PLC0415 - loads gRPC
+                OTLPSpanExporter as GrpcSpanExporter,
+            )
+
+            return GrpcSpanExporter(endpoint=endpoint, headers=headers or None)
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415 - as above
+
+        return OTLPSpanExporter(endpoint=endpoint, headers=headers or None, session=_Session(self._closing))
+
+    def _described(self, span: ReadableSpan, resource: Resource) -> ReadableSpan:
+        known = self._merged.get(id(span.resource))
+        if known is None or known[0] is not span.resource:
+            known = (span.resource, span.resource.merge(resource))
+            self._merged[id(span.resource)] = known
+        return ReadableSpan(
+            name=span.name,
+            context=span.context,
+            parent=span.parent,
+            resource=known[1],
+            attributes=span._attributes,  # noqa: SLF001 - the object that counts what was dropped
+            events=span._events,  # noqa: SLF001
+            links=span._links,  # noqa: SLF001
+            kind=span.kind,
+            status=span.status,
+            start_time=span.start_time,
+            end_time=span.end_time,
+            instrumentation_scope=span.instrumentation_scope,
+        )
+
+
+class BoundedBatchSpanProcessor(BatchSpanProcessor):
+    """The SDK's batch processor, whose shutdown waits no longer than it is told.
+
+    Attributes:
+        timeout: Seconds that a shutdown may take.
+        exporter: Where the batches go.
+    """
+
+    def __init__(self, exporter: TraciumSpanExporter, timeout: float) -> None:
+        super().__init__(exporter)
+        self.timeout = timeout
+        self.exporter = exporter
+
+    def shutdown(self) -> None:
+        """Send what is left, within the timeout."""
+        self.exporter.close_soon()
+        # The SDK's own shutdown waits for 30 seconds; the one that takes a time is behind it.
+        batches: Any = getattr(self, "_batch_processor", None)
+        if batches is None:
+            super().shutdown()  # type: ignore[no-untyped-call] # the SDK's
+        else:
+            batches.shutdown(timeout_millis=int(self.timeout * 1000))
+
+
+class _Session(requests.Session):
+    """Says what the exporter would pass over in silence.
+
+    The exporter takes a redirect for a success and does not follow it. And it waits and tries again when a connection
+    is refused, which is right while the process runs, but not when it ends.
+    """
+
+    def __init__(self, closing: threading.Event) -> None:
+        super().__init__()
+        self._closing = closing
+
+    def request(self, *args: Any, **kwargs: Any) -> requests.Response:
+        try:
+            response = super().request(*args, **kwargs)
+        except requests.exceptions.ConnectionError as error:
+            if self._closing.is_set():
+                raise requests.exceptions.RequestException(str(error)) from error
+            raise
+        if response.is_redirect:
+            where = response.headers.get("location", "")
+            raise requests.exceptions.TooManyRedirects(f"it redirects to {where}", response=response)
+        return response

@@ -1,0 +1,272 @@
+"""Instrumentors: found by their entry points, applied when their library is first imported.
+
+What is found is read from the distributions' metadata; nothing that the app does not use is imported. What cannot be
+instrumented is said by name, with the cure.
+"""
+
+from __future__ import annotations
+
+import enum
+import importlib
+import logging
+import os
+import threading
+from dataclasses import dataclass, replace
+from importlib import metadata
+from typing import TYPE_CHECKING, Any, Final
+
+from opentelemetry.instrumentation.dependencies import get_dist_dependency_conflicts
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from wrapt import register_post_import_hook
+
+from tracium import notices
+from tracium.startup.libraries import ESSENTIAL, LIBRARIES, Library, installed_version, library_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from importlib.metadata import Distribution, EntryPoint
+
+_GROUP: Final = "opentelemetry_instrumentor"
+# Two distributions give the instrumentor of this name; the one that continues the other is taken.
+_PREFERRED: Final = {"openai": "opentelemetry-instrumentation-genai-openai"}
+
+
+class State(enum.Enum):
+    """What became of an instrumentor, or of a library that has none."""
+
+    ACTIVE = "instrumented"
+    WAITING = "waits for its import"
+    NATIVE = "makes its spans itself"
+    DISABLED = "disabled"
+    CONFLICT = "not instrumented"
+    FAILED = "failed"
+    MISSING = "no instrumentation"
+
+
+@dataclass(frozen=True, slots=True)
+class Instrumented:
+    """One library and what became of its instrumentation.
+
+    Attributes:
+        name: The instrumentor's name, which is mostly the library's.
+        version: The library's version, or None if it has none of its own (the standard library).
+        instrumentor: The distribution that instruments it and its version, or None.
+        state: What became of it.
+        detail: Why, and what to do; empty when all is well.
+        essential: Whether the app's traces have a hole without it.
+    """
+
+    name: str
+    version: str | None
+    instrumentor: str | None
+    state: State
+    detail: str = ""
+    essential: bool = False
+
+    @property
+    def wrong(self) -> bool:
+        """Whether something has to be done about it."""
+        return self.state is State.FAILED or (self.essential and self.state in {State.CONFLICT, State.MISSING})
+
+
+class Instrumentation:
+    """All instrumentors of the process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._known: dict[str, Instrumented] = {}
+
+    def apply(self) -> None:
+        """Arrange for every installed instrumentor to be applied when its library is imported; again changes nothing."""
+        chosen = _choose(metadata.entry_points(group=_GROUP))
+        for entry_point in chosen.values():
+            self.apply_one(entry_point)
+        for library in LIBRARIES:
+            if library.entry_point not in chosen and library.version is not None:
+                self._await_uninstrumented(library)
+
+    def apply_one(self, entry_point: EntryPoint) -> None:
+        """Arrange for one instrumentor to be applied when its library is imported."""
+        with self._lock:
+            if entry_point.name in self._known:
+                return
+            found = _describe(entry_point)
+            self._known[entry_point.name] = found
+        if found.state is State.CONFLICT:
+            self._await_conflict(entry_point, found)
+        elif found.state is State.WAITING:
+            self._await_import(entry_point)
+
+    def import_waiting(self) -> None:
+        """Import what is installed and waits, so that every instrumentor shows whether it works (for `doctor`)."""
+        for found in self.libraries():
+            library = library_of(found.name)
+            if found.state is State.WAITING and found.version is not None and library is not None:
+                try:
+                    importlib.import_module(library.module)
+                except Exception as error:  # noqa: BLE001 - importing a library runs its code
+                    self._update(found.name, State.FAILED, f"importing it raised {type(error).__name__}: {error}")
+
+    def libraries(self) -> tuple[Instrumented, ...]:
+        """What became of each, by name."""
+        with self._lock:
+            return tuple(self._known[name] for name in sorted(self._known))
+
+    def _await_import(self, entry_point: EntryPoint) -> None:
+        module = _module_of(entry_point)
+        if module is None:
+            self._load(entry_point)
+        else:
+            register_post_import_hook(lambda _module: self._load(entry_point), module)
+
+    def _await_conflict(self, entry_point: EntryPoint, found: Instrumented) -> None:
+        module = _module_of(entry_point)
+        if module is not None and found.version is not None:
+            register_post_import_hook(lambda _module: _say(found), module)
+
+    def _await_uninstrumented(self, library: Library) -> None:
+        with self._lock:
+            if library.entry_point in self._known:
+                return
+            found = _without_instrumentor(library)
+            self._known[library.entry_point] = found
+        if found.wrong:
+            register_post_import_hook(lambda _module: _say(found), library.module)
+
+    def _load(self, entry_point: EntryPoint) -> None:
+        try:
+            instrumentor: Any = entry_point.load()()
+            if not instrumentor.is_instrumented_by_opentelemetry:
+                instrumentor.instrument(skip_dep_check=True)
+        except Exception as error:  # noqa: BLE001 - an instrumentor is foreign code; the app's import goes on
+            self._update(entry_point.name, State.FAILED, _why_failed(entry_point, error))
+        else:
+            self._update(entry_point.name, State.ACTIVE, "")
+
+    def _update(self, name: str, state: State, detail: str) -> None:
+        with self._lock:
+            found = replace(self._known[name], state=state, detail=detail)
+            self._known[name] = found
+        if found.wrong:
+            _say(found)
+
+
+def _choose(found: Iterable[EntryPoint]) -> dict[str, EntryPoint]:
+    """One entry point for each name; of two, the preferred one, and the log names it."""
+    chosen: dict[str, EntryPoint] = {}
+    for entry_point in found:
+        other = chosen.get(entry_point.name)
+        if other is None or _source(other) == _source(entry_point):
+            chosen[entry_point.name] = entry_point
+            continue
+        winner = other
+        if _name(entry_point.dist) == _PREFERRED.get(entry_point.name):
+            winner = entry_point
+        chosen[entry_point.name] = winner
+        loser = other if winner is entry_point else entry_point
+        notices.say(
+            f"instrumentation:two:{entry_point.name}",
+            logging.WARNING,
+            f"Two packages instrument {entry_point.name}: {_source(winner)} is used, {_source(loser)} is not. "
+            f"Uninstall the one that you do not want: pip uninstall {_name(loser.dist)}",
+        )
+    return chosen
+
+
+def _describe(entry_point: EntryPoint) -> Instrumented:
+    library = library_of(entry_point.name)
+    found = Instrumented(
+        name=entry_point.name,
+        version=_library_version(entry_point, library),
+        instrumentor=_source(entry_point),
+        state=State.WAITING,
+        essential=entry_point.name in ESSENTIAL,
+    )
+    if _disabled(entry_point.name):
+        return replace(found, state=State.DISABLED, detail="by OTEL_PYTHON_DISABLED_INSTRUMENTATIONS")
+    if library is not None and library.native:
+        return replace(found, state=State.NATIVE)
+    conflict = None if entry_point.dist is None else get_dist_dependency_conflicts(entry_point.dist)
+    if conflict is None:
+        return found
+    # An instrumentor whose library is not installed is no hole.
+    essential = found.essential and found.version is not None
+    return replace(found, state=State.CONFLICT, detail=f"{conflict}", essential=essential)
+
+
+def _without_instrumentor(library: Library) -> Instrumented:
+    found = Instrumented(
+        name=library.entry_point,
+        version=library.version,
+        instrumentor=None,
+        state=State.MISSING,
+        detail=f'pip install "tracium[{library.extra}]"',
+        essential=library.entry_point in ESSENTIAL,
+    )
+    if library.native:
+        return replace(found, state=State.NATIVE, detail="")
+    if _disabled(library.entry_point):
+        return replace(found, state=State.DISABLED, detail="by OTEL_PYTHON_DISABLED_INSTRUMENTATIONS")
+    return found
+
+
+def _disabled(name: str) -> bool:
+    listed = os.environ.get("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", "")
+    names = {part.strip() for part in listed.split(",")}
+    return name in names or "*" in names
+
+
+def _requirements(distribution: Distribution | None) -> list[Requirement]:
+    """What an instrumentor declares to instrument, from its metadata."""
+    declared = () if distribution is None else distribution.requires or ()
+    return [Requirement(line) for line in declared if "instruments" in line.partition(";")[2]]
+
+
+def _module_of(entry_point: EntryPoint) -> str | None:
+    """The module whose import means that the library is used; None for what is always there."""
+    library = library_of(entry_point.name)
+    if library is not None:
+        return library.module
+    requirements = _requirements(entry_point.dist)
+    return _top_level(requirements[0].name) if requirements else None
+
+
+def _top_level(distribution: str) -> str:
+    guess = canonicalize_name(distribution).replace("-", "_")
+    try:
+        lines = (metadata.distribution(distribution).read_text("top_level.txt") or "").split()
+    except metadata.PackageNotFoundError:
+        return guess
+    return guess if guess in lines or not lines else lines[0]
+
+
+def _library_version(entry_point: EntryPoint, library: Library | None) -> str | None:
+    if library is not None:
+        return library.version
+    requirements = _requirements(entry_point.dist)
+    return installed_version(requirements[0].name) if requirements else None
+
+
+def _name(distribution: Distribution | None) -> str:
+    return "an unknown package" if distribution is None else canonicalize_name(distribution.name)
+
+
+def _source(entry_point: EntryPoint) -> str:
+    distribution = entry_point.dist
+    return _name(distribution) if distribution is None else f"{_name(distribution)} {distribution.version}"
+
+
+def _why_failed(entry_point: EntryPoint, error: Exception) -> str:
+    hint = ""
+    if _name(entry_point.dist) == "opentelemetry-instrumentation-openai-v2":
+        hint = ' For openai 2 or older: pip install "tracium[openai-v2]"; else: pip install "tracium[openai]".'
+    return f"{_source(entry_point)} raised {type(error).__name__}: {error}.{hint}"
+
+
+def _say(found: Instrumented) -> None:
+    if found.state is State.MISSING:
+        text = f"{found.name} {found.version} is used but nothing instruments it, so its calls make no spans: {found.detail}"
+    else:
+        text = f"{found.name} {found.version or ''} is used but {found.state.value}: {found.detail}"
+    notices.say(f"instrumentation:{found.name}", logging.WARNING, text)

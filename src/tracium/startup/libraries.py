@@ -1,0 +1,113 @@
+"""The libraries that tracium knows: what they are imported as, which extra instruments them, which do it themselves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import metadata
+from typing import Final
+
+from packaging.version import InvalidVersion, Version
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """A library and its instrumentation.
+
+    Attributes:
+        entry_point: Name of its instrumentor in the group `opentelemetry_instrumentor`.
+        module: The module whose first import means that the app uses it.
+        distribution: Its name on the package index.
+        extra: The extra of tracium that installs the instrumentor.
+        native_since: The version from which it makes its spans itself, once a provider is set; its instrumentor is
+            then left out, because two would describe one request.
+    """
+
+    entry_point: str
+    module: str
+    distribution: str
+    extra: str
+    native_since: str | None = None
+
+    @property
+    def version(self) -> str | None:
+        """The installed version, or None."""
+        return installed_version(self.distribution)
+
+    @property
+    def native(self) -> bool:
+        """Whether the installed version makes its spans itself."""
+        version = self.version
+        if self.native_since is None or version is None:
+            return False
+        try:
+            return Version(version) >= Version(self.native_since)
+        except InvalidVersion:
+            return False
+
+
+LIBRARIES: Final = (
+    Library("aiobotocore", "aiobotocore", "aiobotocore", "bedrock"),
+    Library("aiohttp-client", "aiohttp", "aiohttp", "aiohttp"),
+    Library("aiohttp-server", "aiohttp", "aiohttp", "aiohttp"),
+    Library("aiokafka", "aiokafka", "aiokafka", "kafka"),
+    Library("anthropic", "anthropic", "anthropic", "anthropic", native_since="2.12"),
+    Library("asyncpg", "asyncpg", "asyncpg", "asyncpg"),
+    Library("botocore", "botocore", "botocore", "bedrock"),
+    Library("celery", "celery", "celery", "celery"),
+    Library("confluent_kafka", "confluent_kafka", "confluent-kafka", "kafka"),
+    Library("django", "django", "django", "django"),
+    Library("dramatiq", "dramatiq", "dramatiq", "dramatiq"),
+    Library("fastapi", "fastapi", "fastapi", "fastapi", native_since="0.165"),
+    Library("flask", "flask", "flask", "flask"),
+    Library("google-genai", "google.genai", "google-genai", "google"),
+    Library("grpc_aio_client", "grpc", "grpcio", "grpc"),
+    Library("grpc_aio_server", "grpc", "grpcio", "grpc"),
+    Library("grpc_client", "grpc", "grpcio", "grpc"),
+    Library("grpc_server", "grpc", "grpcio", "grpc"),
+    Library("httpx", "httpx", "httpx", "httpx"),
+    Library("httpx2", "httpx2", "httpx2", "httpx"),
+    Library("kafka", "kafka", "kafka-python", "kafka"),
+    Library("langchain", "langchain_core", "langchain", "langchain"),
+    Library("llama_index", "llama_index.core", "llama-index-core", "llama-index"),
+    Library("openai", "openai", "openai", "openai"),
+    Library("openai_agents", "agents", "openai-agents", "openai-agents"),
+    Library("pika", "pika", "pika", "pika"),
+    Library("psycopg", "psycopg", "psycopg", "psycopg"),
+    Library("pymongo", "pymongo", "pymongo", "pymongo"),
+    Library("redis", "redis", "redis", "redis"),
+    Library("requests", "requests", "requests", "requests"),
+    Library("sqlalchemy", "sqlalchemy", "sqlalchemy", "sqlalchemy"),
+    Library("starlette", "starlette", "starlette", "starlette"),
+    Library("urllib3", "urllib3", "urllib3", "urllib3"),
+)
+
+# What the app means to trace. The others (HTTP clients, databases, transports) serve them, and are no hole when they
+# are not instrumented: their calls are part of a span that stands.
+ESSENTIAL: Final = frozenset(
+    {
+        "anthropic",
+        "celery",
+        "django",
+        "dramatiq",
+        "fastapi",
+        "flask",
+        "google-genai",
+        "langchain",
+        "llama_index",
+        "openai",
+        "openai_agents",
+    }
+)
+
+
+def library_of(entry_point: str) -> Library | None:
+    """The library that an instrumentor of this name instruments, if it is a known one."""
+    return next((library for library in LIBRARIES if library.entry_point == entry_point), None)
+
+
+def installed_version(distribution: str) -> str | None:
+    """The version of a distribution that is installed, or None."""
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None

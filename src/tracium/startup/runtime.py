@@ -1,0 +1,139 @@
+"""The one running tracium of a process: what was configured, and what was made of it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING, Any, Final
+
+from tracium import notices
+from tracium.boundary.propagation import install as install_propagator
+from tracium.settings import Settings, resolve
+from tracium.startup.exit import Exit
+from tracium.startup.instrumentation import Instrumentation
+from tracium.startup.probe import write_report_for_doctor, write_reports_for_doctor
+
+if TYPE_CHECKING:
+    from tracium.startup.provider import Pipeline
+
+
+class Runtime:
+    """Options of all calls of `init` and `trace` in one place, and what runs because of them.
+
+    Attributes:
+        settings: What holds now; None before the first call.
+        pipeline: The provider and processors; None before the first call and with OTEL_SDK_DISABLED.
+        instrumentation: The instrumentors; None without `trace`.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._given: dict[str, Any] = {}
+        self._exit: Exit | None = None
+        self.settings: Settings | None = None
+        self.pipeline: Pipeline | None = None
+        self.instrumentation: Instrumentation | None = None
+
+    def configure(self, given: dict[str, Any], *, auto_version: str | None = None) -> None:
+        """Merge `given` with what earlier calls were given, and let it take effect."""
+        with self._lock:
+            merged = {**self._given, **{option: value for option, value in given.items() if value is not None}}
+            settings = resolve(merged)
+            self._given = merged
+            install_propagator()
+            if settings.disabled:
+                self._say_disabled()
+            elif self.pipeline is None:
+                self._start(settings, auto_version)
+            elif settings != self.settings:
+                self.pipeline.update(settings)
+                self._say_destination(settings)
+            self.settings = settings
+
+    def instrument(self) -> None:
+        """Apply the instrumentors, unless the SDK is disabled."""
+        with self._lock:
+            if self.settings is None or self.settings.disabled:
+                return
+            if self.instrumentation is None:
+                self.instrumentation = Instrumentation()
+            self.instrumentation.apply()
+
+    def flush(self, timeout: float | None = None) -> bool:
+        """Send what is there; tell whether all of it was handed over within `timeout` seconds."""
+        provider: Any = None if self.pipeline is None else self.pipeline.provider
+        if self.settings is None or not callable(getattr(provider, "force_flush", None)):
+            return True
+        seconds = self.settings.flush_timeout if timeout is None else timeout
+        done: list[bool] = []
+        # The SDK's flush takes a time but does not keep to it.
+        flushing = threading.Thread(
+            target=lambda: done.append(provider.force_flush(int(seconds * 1000))), name="tracium-flush", daemon=True
+        )
+        flushing.start()
+        flushing.join(seconds)
+        return bool(done and done[0])
+
+    def shutdown(self) -> None:
+        """Send what is there and end our part; a later `init` or `trace` does not begin anew."""
+        with self._lock:
+            if self._exit is not None:
+                self._exit.leave()
+                self._exit = None
+            batches = None if self.pipeline is None else self.pipeline.batches
+        if batches is not None:
+            batches.shutdown()
+        write_report_for_doctor()
+
+    def _start(self, settings: Settings, auto_version: str | None) -> None:
+        # The SDK is only imported where it is used: not with OTEL_SDK_DISABLED, not for set_tenant() alone.
+        from tracium.startup.provider import Pipeline  # noqa: PLC0415
+
+        # What is registered first to run at exit runs last: the report tells of the last spans too.
+        write_reports_for_doctor()
+        self.pipeline = Pipeline()
+        self.pipeline.start(settings, auto_version)
+        self._exit = Exit(self.shutdown, lambda: settings.flush_timeout)
+        self._exit.watch()
+        self._say_destination(settings)
+
+    def _say_destination(self, settings: Settings) -> None:
+        if self.pipeline is None or self.pipeline.batches is None:
+            notices.logger.info("tracium %s: spans go where the app's own tracer provider sends them", _version())
+            return
+        destination = settings.destination
+        key = "with the API key" if destination.api_key is not None else "without an API key"
+        notices.logger.info(
+            "tracium %s: spans go to %s (from %s, %s, %s)",
+            _version(),
+            destination.traces_url,
+            destination.source,
+            destination.protocol,
+            key,
+        )
+        if settings.api_key is not None and destination.api_key is None:
+            notices.say(
+                "key:unused",
+                logging.WARNING,
+                f"The API key is not sent: {destination.source} names {destination.traces_url}, and a key of tracium's goes "
+                "to tracium endpoints only. Name it with endpoint= or TRACIUM_ENDPOINT if it is one.",
+            )
+
+    @staticmethod
+    def _say_disabled() -> None:
+        notices.say(
+            "disabled",
+            logging.INFO,
+            "OTEL_SDK_DISABLED=true: tracium traces, patches and exports nothing; set_tenant() and get_current_tenant() "
+            "work.",
+        )
+
+
+def _version() -> str:
+    from tracium.startup.libraries import installed_version  # noqa: PLC0415 - only for the log line
+
+    return installed_version("tracium") or "(unknown version)"
+
+
+runtime: Final = Runtime()
+"""The running tracium of this process."""
