@@ -1,0 +1,93 @@
+"""`tracium serve`: receive OTLP on this machine and keep it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
+
+import click
+from click.core import ParameterSource
+
+from tracium.server.extra import server_extra
+from tracium.server.location import default_directory, locate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tracium.server.location import Directory, Server
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+def store_options(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Give a command ``--data`` and ``--dsn``; `chosen_location` reads them."""
+    data = click.option(
+        "--data",
+        envvar="TRACIUM_DATA",
+        type=click.Path(file_okay=False),
+        metavar="DIR",
+        help=f"Directory of the local store.  [default: {default_directory()}]",
+    )
+    dsn = click.option(
+        "--dsn",
+        envvar="TRACIUM_DSN",
+        metavar="DSN",
+        help="A ClickHouse server in the place of --data: clickhouse://USER:PASSWORD@HOST:8123/DATABASE",
+    )
+    return data(dsn(function))
+
+
+def chosen_location(context: click.Context) -> Directory | Server:
+    """The store that ``--data`` and ``--dsn`` name; one on the command line goes before one in the environment."""
+    given = {name: context.params[name] for name in ("data", "dsn")}
+    typed = {name for name in given if context.get_parameter_source(name) is ParameterSource.COMMANDLINE}
+    if typed:
+        given = {name: value if name in typed else None for name, value in given.items()}
+    return locate(**given)
+
+
+@click.command("serve")
+@store_options
+@click.option("--host", envvar="TRACIUM_HOST", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port",
+    envvar="TRACIUM_PORT",
+    type=click.IntRange(0, 65535),
+    default=4318,
+    show_default=True,
+    help="Port to listen on; 0 takes any free one.",
+)
+@click.option(
+    "--allow-host",
+    "names",
+    envvar="TRACIUM_ALLOW_HOST",
+    multiple=True,
+    metavar="NAME",
+    help="A name to answer to besides --host and localhost; may be repeated.",
+)
+@click.pass_context
+def command(context: click.Context, /, host: str, port: int, names: tuple[str, ...], **_: Any) -> None:
+    """Receive OTLP/HTTP on this machine and keep it in the local store.
+
+    An exporter gets its answer when the data is safely on disk. Ends on Ctrl-C and SIGTERM.
+    """
+    location = chosen_location(context)
+    if host not in _LOOPBACK:
+        _warn(host)
+    with server_extra("tracium serve"):
+        from tracium.server.process import Address, serve  # noqa: PLC0415 - needs the extra
+    serve(location, Address(host, port, names), lambda url: _say_ready(url, location))
+
+
+def _say_ready(url: str, location: Directory | Server) -> None:
+    click.echo(f"tracium serve: listening on {url}, data in {location}")
+
+
+def _warn(host: str) -> None:
+    click.echo(
+        f"tracium serve: {host} is reachable from outside this machine, and this release asks nobody for a password. "
+        "Let only trusted machines reach it.",
+        err=True,
+    )

@@ -1,0 +1,231 @@
+"""`tracium usage`: what each tenant did."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from dataclasses import asdict, fields
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from tracium.cli.serve import chosen_location, store_options
+from tracium.server.client import fetch_usage
+from tracium.server.extra import server_extra
+from tracium.server.location import Directory, Server
+from tracium.server.scope import TenantScope
+from tracium.server.timerange import TimeRange
+from tracium.server.usage import TenantUsage, UsageReport
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.table import Table
+
+_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_AGE: Final = re.compile(r"([0-9]+)([smhdw])", re.ASCII)
+# What a spreadsheet takes for a formula: https://owasp.org/www-community/attacks/CSV_Injection
+_FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
+_MILLISECONDS_PER_SECOND: Final = 1000
+
+
+class _Since(click.ParamType[datetime]):
+    """An age such as ``24h`` or ``7d``, or a time in ISO 8601; a time without a zone is UTC."""
+
+    name = "since"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        if isinstance(value, datetime):
+            return value
+        try:
+            return _moment(value)
+        except (ValueError, OverflowError):
+            self.fail(
+                f"{value!r} is neither an age such as 30m, 24h or 7d nor a time such as 2026-01-31T12:00", param, ctx
+            )
+
+
+@click.command("usage")
+@click.option("--tenant", "tenants", multiple=True, metavar="T", help="Only this tenant; may be repeated.")
+@click.option(
+    "--since", type=_Since(), default="24h", show_default=True, metavar="AGE|TIME", help="How far to look back."
+)
+@click.option("--json", "form", flag_value="json", help="Print JSON.")
+@click.option("--csv", "form", flag_value="csv", help="Print CSV.")
+@store_options
+@click.option("--url", envvar="TRACIUM_URL", metavar="URL", help="Ask the `tracium serve` that answers there.")
+@click.pass_context
+def command(
+    context: click.Context, /, tenants: tuple[str, ...], since: datetime, form: str | None, url: str | None, **_: Any
+) -> None:
+    """Print what each tenant did: traces, model calls, tokens, errors, latency.
+
+    Traces are distinct trace ids. Errors and latency are those of requests: server, consumer and parentless spans.
+    Model calls are inference and embeddings calls. Works while `tracium serve` runs and while it does not.
+    """
+    scope = _scope(tenants)
+    time_range = _until_now(since)
+    with server_extra("tracium usage"):
+        source = url or _source(chosen_location(context))
+        _print(_ask(source, scope, time_range), form, _nothing(source, scope))
+
+
+def usage_table(rows: Sequence[TenantUsage], *, title: str | None = None) -> Table:
+    """The table of `tracium usage`; safe for a terminal whatever the tenants are called.
+
+    Args:
+        rows: what each tenant did.
+        title: a line above the table.
+    """
+    from rich.table import Table  # noqa: PLC0415 - of the extra `server`
+
+    table = Table(title=title, title_justify="left", caption=_caption(rows), caption_justify="left")
+    table.add_column("Tenant", overflow="fold", min_width=8)
+    for heading in ("Traces", "Model calls", "Tokens in", "Tokens out", "Errors", "p50", "p95"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in rows:
+        table.add_row(
+            _shown_tenant(row.tenant),
+            f"{row.traces:,}",
+            f"{row.model_calls:,}",
+            _shown_tokens(row.input_tokens, row.unknown_input),
+            _shown_tokens(row.output_tokens, row.unknown_output),
+            f"{row.errors:,}",
+            _shown_latency(row.p50_ms),
+            _shown_latency(row.p95_ms),
+        )
+    return table
+
+
+def usage_csv(rows: Sequence[TenantUsage]) -> str:
+    """The rows as CSV under a header, with plain numbers; what is unknown, and no tenant, are empty cells."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [field.name for field in fields(TenantUsage)], lineterminator="\r\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow(asdict(row) | {"tenant": _safe_cell(row.tenant or "")})
+    return text.getvalue()
+
+
+def _scope(tenants: tuple[str, ...]) -> TenantScope:
+    if not tenants:
+        return TenantScope.all()
+    try:
+        return TenantScope.of(*tenants)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--tenant") from error
+
+
+def _moment(text: str) -> datetime:
+    if age := _AGE.fullmatch(text):
+        return datetime.now(UTC) - timedelta(**{_UNITS[age[2]]: int(age[1])})
+    moment = datetime.fromisoformat(text)
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _until_now(since: datetime) -> TimeRange:
+    try:
+        return TimeRange(since, datetime.now(UTC))
+    except ValueError as error:
+        raise click.BadParameter(f"{since.isoformat()} is in the future", param_hint="--since") from error
+
+
+def _source(location: Directory | Server) -> str | Directory | Server:
+    """The URL of the process that has the store open, or the store if none has."""
+    if isinstance(location, Server) or not location.engine.exists():
+        return location
+    from tracium.server.lock import holder  # noqa: PLC0415 - fcntl is missing where only a server can be used
+
+    by = holder(location)
+    return by.url if by and by.url else location
+
+
+def _ask(source: str | Directory | Server, scope: TenantScope, time_range: TimeRange) -> UsageReport:
+    if isinstance(source, str):
+        return fetch_usage(source, scope, time_range)
+    if isinstance(source, Directory) and not source.engine.exists():
+        return UsageReport(time_range, ())
+    return _read(source, scope, time_range)
+
+
+def _read(location: Directory | Server, scope: TenantScope, time_range: TimeRange) -> UsageReport:
+    from tracium.server.queries import usage  # noqa: PLC0415 - loads the engine
+    from tracium.server.store import Store  # noqa: PLC0415 - loads the engine
+
+    with Store(location, create=False) as store:
+        return usage(store, scope, time_range)
+
+
+def _print(report: UsageReport, form: str | None, if_empty: str) -> None:
+    if form == "json":
+        click.echo(json.dumps(report.to_json(), indent=2))
+    elif form == "csv":
+        click.echo(usage_csv(report.tenants), nl=False)
+    elif report.tenants:
+        _print_table(usage_table(report.tenants, title=_shown_range(report.range)))
+    else:
+        click.echo(f"Nothing from {_shown_range(report.range)}.\n{if_empty}")
+
+
+def _print_table(table: Table) -> None:
+    from rich.console import Console  # noqa: PLC0415 - of the extra `server`
+    from rich.measure import Measurement  # noqa: PLC0415 - of the extra `server`
+
+    console = Console(highlight=False)
+    # Rather a line that the terminal wraps than a number that lost its last digits.
+    needed = Measurement.get(console, console.options, table).minimum
+    console.print(table, width=max(console.width, needed), crop=False)
+
+
+def _nothing(source: str | Directory | Server, scope: TenantScope) -> str:
+    """What to do where there is no usage to print."""
+    whose = "" if scope.tenants is None else f" as {', '.join(map(_printable, scope.tenants))}"
+    endpoint = source if isinstance(source, str) else "http://localhost:4318"
+    start = "" if isinstance(source, str) else "run `tracium serve`, then "
+    return (
+        f"To see usage, {start}start your app with tracium.trace() and OTEL_EXPORTER_OTLP_ENDPOINT={endpoint}, "
+        f"use it{whose}, and ask again. For older data look further back: tracium usage --since 30d"
+    )
+
+
+def _shown_range(time_range: TimeRange) -> str:
+    return f"{time_range.start:%Y-%m-%d %H:%M} to {time_range.end:%Y-%m-%d %H:%M} UTC"
+
+
+def _caption(rows: Sequence[TenantUsage]) -> str | None:
+    if any(row.unknown_usage for row in rows):
+        return "≥: some model calls did not report their tokens, so the true sum is higher."
+    return None
+
+
+def _shown_tenant(tenant: str | None) -> Any:
+    from rich.text import Text  # noqa: PLC0415 - of the extra `server`
+
+    # Text is never read as rich's markup.
+    return Text("(none)", style="dim italic") if tenant is None else Text(_printable(tenant))
+
+
+def _printable(text: str) -> str:
+    """Text without what steers a terminal: control and direction characters are written as their escapes."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def _shown_tokens(known: int | None, unknown: int) -> str:
+    if known is None:
+        return "unknown"
+    return f"≥ {known:,}" if unknown else f"{known:,}"
+
+
+def _shown_latency(milliseconds: float | None) -> str:
+    if milliseconds is None:
+        return "–"
+    if milliseconds < _MILLISECONDS_PER_SECOND:
+        return f"{milliseconds:.3g} ms" if milliseconds < 10 else f"{milliseconds:.0f} ms"  # noqa: PLR2004 - three digits
+    return f"{milliseconds / _MILLISECONDS_PER_SECOND:,.2f} s"
+
+
+def _safe_cell(text: str) -> str:
+    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text

@@ -1,0 +1,140 @@
+"""Usage: what counts, for whom, and when."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from support.otlp_requests import model_call, request, span
+
+from tracium.server import queries
+from tracium.server.otlp import PROTOBUF, read_traces
+from tracium.server.scope import TenantScope
+from tracium.server.timerange import TimeRange
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+HOUR = TimeRange(NOON, NOON + timedelta(hours=1))
+NOON_NS = int(NOON.timestamp()) * 10**9
+TENANTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30)
+
+
+def put(store, *spans):
+    store.insert_traces([read_traces(request(*spans).SerializeToString(), PROTOBUF).body])
+
+
+def usage_of(store, tenant, time_range=HOUR):
+    tenants = queries.usage(store, TenantScope.of(tenant), time_range).tenants
+    assert [row.tenant for row in tenants] in ([], [tenant])
+    return tenants[0] if tenants else None
+
+
+@pytest.fixture
+def tenant():
+    return f"tenant-{uuid.uuid4()}"
+
+
+def test_traces_requests_errors_and_latency(store, tenant):
+    """Traces are distinct ids; errors and latency are those of requests, not of the spans below them."""
+    trace = os.urandom(16)
+    failed = span(tenant, end=NOON_NS, milliseconds=300, trace_id=trace)
+    failed.status.code = 2
+    inner = span(tenant, end=NOON_NS, milliseconds=9000, trace_id=trace, parent=failed.span_id, kind=1)
+    inner.status.code = 2
+    put(store, failed, inner, span(tenant, end=NOON_NS, milliseconds=100, kind=1))
+    row = usage_of(store, tenant)
+    assert (row.traces, row.requests, row.errors) == (2, 2, 1)
+    assert (row.p50_ms, row.p95_ms) == (200, pytest.approx(290))
+
+
+def test_model_calls_and_tokens(store, tenant):
+    """Inference and embeddings count; an agent's and a tool's totals do not, nor is their latency the calls'."""
+    put(
+        store,
+        model_call(tenant, end=NOON_NS, tokens=(10, 5), milliseconds=40),
+        model_call(tenant, end=NOON_NS, tokens=(7, None), operation="embeddings", milliseconds=40),
+        model_call(tenant, end=NOON_NS, tokens=(1000, 1000), operation="invoke_agent", milliseconds=9999),
+        model_call(tenant, end=NOON_NS, tokens=(1000, 1000), operation="execute_tool"),
+    )
+    row = usage_of(store, tenant)
+    assert (row.model_calls, row.input_tokens, row.output_tokens, row.unknown_usage) == (2, 17, 5, 0)
+    assert (row.model_call_p50_ms, row.model_call_p95_ms) == (40, 40)
+    assert (row.requests, row.p50_ms) == (0, None)
+
+
+def test_unknown_usage_is_not_zero(store, tenant):
+    """A call that did not say makes the sum a lower bound; where none said, there is no sum."""
+    put(store, model_call(tenant, end=NOON_NS), model_call(tenant, end=NOON_NS, tokens=(4, None)))
+    row = usage_of(store, tenant)
+    assert (row.input_tokens, row.unknown_input) == (4, 1)
+    assert (row.output_tokens, row.unknown_output, row.unknown_usage) == (None, 2, 2)
+
+
+def test_a_span_sent_twice_counts_once(store, tenant):
+    """A retried request changes nothing, whether it lands in the same commit or in another one."""
+    call, root = model_call(tenant, end=NOON_NS, tokens=(3, 2)), span(tenant, end=NOON_NS)
+    put(store, call, root, call, root)
+    put(store, call, root)
+    row = usage_of(store, tenant)
+    assert (row.traces, row.requests, row.model_calls, row.input_tokens, row.output_tokens) == (2, 1, 1, 3, 2)
+
+
+def test_one_call_seen_by_two_instrumentations_counts_once(store, tenant):
+    """A framework's span around the client library's span is the same model call, also across a range's border."""
+    trace = os.urandom(16)
+    outer = model_call(tenant, end=NOON_NS, tokens=(10, 5), trace_id=trace)
+    inner = model_call(tenant, end=NOON_NS - 1, tokens=(10, 5), trace_id=trace, parent=outer.span_id)
+    search = model_call(
+        tenant, end=NOON_NS, tokens=(2, None), trace_id=trace, parent=inner.span_id, operation="embeddings"
+    )
+    put(store, outer, inner, search)
+    before = usage_of(store, tenant, TimeRange(NOON - timedelta(hours=1), NOON))
+    after = usage_of(store, tenant)
+    assert (before.model_calls, before.input_tokens) == (1, 10)
+    assert (after.model_calls, after.input_tokens, after.output_tokens) == (1, 2, 0)
+
+
+def test_a_span_belongs_to_its_end(store, tenant):
+    """A range has its first moment and not its last one, to the nanosecond."""
+    put(store, *(span(tenant, end=NOON_NS + at) for at in (-1, 0, 3600 * 10**9 - 1, 3600 * 10**9)))
+    assert usage_of(store, tenant).traces == 2
+
+
+def test_the_same_ids_under_two_tenants(store, tenant):
+    """A tenant that sends another one's ids displaces nothing."""
+    ids = {"trace_id": os.urandom(16), "span_id": os.urandom(8), "end": NOON_NS}
+    put(store, span(tenant, **ids), span(f"{tenant}-evil", **ids))
+    assert usage_of(store, tenant).traces == usage_of(store, f"{tenant}-evil").traces == 1
+
+
+def test_spans_without_a_tenant(store, tenant):
+    """They are a row of their own in the whole picture, and in nobody else's."""
+    time_range = TimeRange(NOON + timedelta(days=40), NOON + timedelta(days=41))
+    put(store, span(end=time_range.start_ns), span(tenant, end=time_range.start_ns))
+    report = queries.usage(store, TenantScope.all(), time_range)
+    assert [row.tenant for row in report.tenants] == [tenant, None]
+    assert usage_of(store, tenant, time_range).traces == 1
+
+
+@given(mine=TENANTS, other=TENANTS, secret=st.text(min_size=1, max_size=30))
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_scope_sees_another_tenant(store, mine, other, secret):
+    """A tenant's answers do not change by what another tenant, whatever its name, has sent."""
+    before = queries.usage(store, TenantScope.of(mine), HOUR)
+    put(store, model_call(other, end=NOON_NS, tokens=(7, 7), name=secret))
+    after = queries.usage(store, TenantScope.of(mine), HOUR)
+    if mine == other:
+        assert after.tenants[0].model_calls == (before.tenants[0].model_calls if before.tenants else 0) + 1
+    else:
+        assert after == before
+    assert {row.tenant for row in after.tenants} <= {mine}
+
+
+@pytest.mark.parametrize("tenants", [(), ("",), ("acme", "")])
+def test_a_scope_names_its_tenants(tenants):
+    """There is no scope over nobody, which could be taken for everybody."""
+    with pytest.raises(ValueError, match="at least one"):
+        TenantScope.of(*tenants)
