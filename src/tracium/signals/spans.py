@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, Final
 
+from opentelemetry.context import get_current
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.trace import SpanKind
 
@@ -62,12 +63,12 @@ class TenantSpanProcessor(SpanProcessor):
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Mark `span`; this runs inside the customer's request."""
         try:
-            context = here() if parent_context is None else parent_context
+            context = get_current() if parent_context is None else parent_context
             standing = plainly_said(context)
             tenant = None if standing is None else standing.tenant
             kind = span.kind
             if tenant is None or standing is None or (kind is not _INTERNAL and kind is not _CLIENT) or span.attributes:
-                self._place(span, context)
+                self._place(span, here() if parent_context is None else parent_context)
             elif len(tenant) <= self._uncut:
                 span.set_attribute(TENANT_ID, tenant)
                 setattr(span, PLACE, standing.place)
@@ -129,14 +130,14 @@ class DirectTenantSpanProcessor(TenantSpanProcessor):
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Mark `span`; this runs inside the customer's request."""
         try:
-            context = here() if parent_context is None else parent_context
+            context = get_current() if parent_context is None else parent_context
             standing = plainly_said(context)
             # Nobody else knows the span yet, so this writes what DirectMarking.mark writes under locks.
             attributes: Any = span._attributes  # noqa: SLF001 - tried out by DirectMarking
             values = attributes._dict  # noqa: SLF001
             kind = span._kind  # noqa: SLF001
             if standing is None or TENANT_ID in values or (kind is not _INTERNAL and kind is not _CLIENT):
-                self._place(span, context)
+                self._place(span, here() if parent_context is None else parent_context)
             else:
                 attributes.__class__ = self._keeping
                 values[TENANT_ID] = standing.tenant
@@ -157,6 +158,9 @@ def plainly_said(context: Context) -> Standing | None:
     """What `context` says itself, if it has a tenant and nothing about it needs a second look."""
     standing: Any = context.get(STANDING)
     if standing is None or standing.tenant is None or standing.baggage is not context.get(BAGGAGE):
+        return None
+    scope = standing.scope
+    if scope is not None and scope.left:
         return None
     binding = standing.binding
     if binding is not None and binding.tenant is None:

@@ -17,6 +17,7 @@ from tracium.tenancy.standing import STANDING, Standing, binding_in, said_in, st
 if TYPE_CHECKING:
     from contextvars import Token
 
+_NOTHING: Final = Context()
 # A context variable and not a flag on the block: tasks that were started inside keep its tenant.
 _left: Final[ContextVar[tuple[weakref.ref[Block], ...]]] = ContextVar("tracium-left-blocks", default=())
 
@@ -26,12 +27,12 @@ class Block:
 
     Attributes:
         owner: The `tracium.tenant` object that was entered.
-        before: The context around the block.
-        outer: The block around this one.
+        before: The context around the block, until it has ended.
+        outer: The open block around this one.
         afterwards: Whether the request around it was over when it was opened.
         suspends: Whether it stands in a generator, whose caller runs in between.
         left: Whether it ended late somewhere: only then it is worth a second look.
-        token: What puts `before` back.
+        token: What puts `before` back, until it has ended.
     """
 
     __slots__ = ("__weakref__", "afterwards", "before", "left", "outer", "owner", "suspends", "token")
@@ -40,11 +41,16 @@ class Block:
         binding = binding_in(before)
         self.owner = owner
         self.before = before
-        self.outer = innermost(before)
+        self.outer = _open_block(innermost(before))
         self.afterwards = binding is not None and binding.over
         self.suspends = suspends
         self.left = False
         self.token: Token[Context] | None = None
+
+    def end(self) -> None:
+        """Let go of the context around it: tasks that were started inside may go on, and start others, for ever."""
+        self.token = None
+        self.before = _NOTHING
 
     def leave(self) -> None:
         """Note that the block has ended, although the context is not its own any more."""
@@ -78,3 +84,12 @@ def without_left(context: Context) -> Context:
         return context
     state, tenant = said_in(settled, binding_in(settled))
     return write(context, state, tenant, binding_in(context), block)
+
+
+def _open_block(block: Block | None) -> Block | None:
+    """The nearest of `block` and those around it that has not ended; links to ended ones are shortened on the way."""
+    while block is not None and block.token is None:
+        block = block.outer
+    if block is not None and block.outer is not None and block.outer.token is None:
+        block.outer = _open_block(block.outer)
+    return block

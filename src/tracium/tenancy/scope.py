@@ -63,7 +63,9 @@ class tenant:  # noqa: N801 - it reads as a verb: with tracium.tenant("acme"):
             block.leave()
             attach(without_left(context))
         else:
-            _restore(block.token)
+            token = block.token
+            block.end()
+            _restore(token)
 
     async def __aenter__(self) -> Self:
         self._enter(_runs_in_generator(inspect.currentframe()))
@@ -85,7 +87,10 @@ class tenant:  # noqa: N801 - it reads as a verb: with tracium.tenant("acme"):
 
     def _begin(self) -> Context:
         context = here()
-        return self._inside(context, Block(self, context, suspends=False))
+        block = Block(self, context, suspends=False)
+        # The generator's steps put their contexts back themselves.
+        block.end()
+        return self._inside(context, block)
 
     def _inside(self, context: Context, block: Block) -> Context:
         state = State.NONE if self._tenant is None else State.SET
