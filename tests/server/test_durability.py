@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import signal
 import subprocess
 import sys
 import threading
@@ -29,8 +30,8 @@ def tenants(data, *options):
     return {row["tenant"]: row for row in json.loads(usage(data, "--json", *options))["tenants"]}
 
 
-def send_until_killed(server, clients=4):
-    """Send from several clients, kill the server in the middle, and answer how many spans were acknowledged."""
+def send_until(interruption, server, clients=4):
+    """Send from several clients, interrupt in the middle, and answer how many spans were acknowledged."""
     acknowledged, enough = [], threading.Event()
 
     def client(number):
@@ -48,7 +49,7 @@ def send_until_killed(server, clients=4):
     for thread in threads:
         thread.start()
     assert enough.wait(30)
-    server.process.kill()
+    interruption()
     for thread in threads:
         thread.join()
     return 20 * len(acknowledged)
@@ -59,7 +60,7 @@ def test_acknowledged_batches_survive_kill_9(tmp_path):
     acknowledged = 0
     for _ in range(3):
         with Serving(tmp_path) as server:
-            acknowledged += send_until_killed(server)
+            acknowledged += send_until(server.process.kill, server)
     stored = sum(row["traces"] for row in tenants(tmp_path).values())
     # A batch that was written but whose answer did not get out any more may be there, too.
     assert acknowledged <= stored <= acknowledged + 3 * 4 * 20
@@ -89,6 +90,17 @@ def test_usage_with_the_server_running_and_stopped(tmp_path):
     assert "1,200" in table
     assert "(none)" in table
     assert "unknown" in table
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_asked_to_end_it_answers_what_it_took(tmp_path, number):
+    """A signal in the middle of traffic ends the server with exit code 0, and no acknowledged span is missing."""
+    with Serving(tmp_path) as server:
+        acknowledged = send_until(lambda: server.process.send_signal(number), server)
+        assert server.process.communicate(timeout=30)[1] == ""
+        assert server.process.returncode == 0
+    stored = sum(row["traces"] for row in tenants(tmp_path).values())
+    assert stored == acknowledged
 
 
 def test_a_second_server_in_one_directory(tmp_path):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
+import ipaddress
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import click
 from click.core import ParameterSource
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
-
-_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 def store_options(function: Callable[_P, _R]) -> Callable[_P, _R]:
@@ -74,11 +73,18 @@ def command(context: click.Context, /, host: str, port: int, names: tuple[str, .
     An exporter gets its answer when the data is safely on disk. Ends on Ctrl-C and SIGTERM.
     """
     location = chosen_location(context)
-    if host not in _LOOPBACK:
+    if not _is_loopback(host):
         _warn(host)
     with server_extra("tracium serve"):
         from tracium.server.process import Address, serve  # noqa: PLC0415 - needs the extra
     serve(location, Address(host, port, names), lambda url: _say_ready(url, location))
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _say_ready(url: str, location: Directory | Server) -> None:
