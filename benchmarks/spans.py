@@ -26,7 +26,7 @@ SPANS = 250
 class Nowhere(SpanExporter):
     """Takes spans and forgets them."""
 
-    def export(self, spans):
+    def export(self, spans):  # noqa: ARG002 - the interface's
         return SpanExportResult.SUCCESS
 
     def shutdown(self):

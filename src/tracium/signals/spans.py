@@ -14,7 +14,7 @@ from tracium.attributes import TENANT_ID, TENANT_MIXED
 from tracium.faults import fault
 from tracium.tenancy.block import here
 from tracium.tenancy.identity import is_tenant
-from tracium.tenancy.marking import DirectMarking, Marking, PublicMarking, direct_marking, say_cut
+from tracium.tenancy.marking import Marking, PublicMarking, direct_marking, say_cut
 from tracium.tenancy.request import (
     PLACE,
     Binding,
@@ -123,25 +123,21 @@ class TenantSpanProcessor(SpanProcessor):
 class DirectTenantSpanProcessor(TenantSpanProcessor):
     """The same rules; what is usual is decided in one look and written into the span without a lock."""
 
-    def __init__(self, default: str | None, direct: DirectMarking) -> None:
-        super().__init__(default, direct)
-        self._keeping = direct.keeping
-
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Mark `span`; this runs inside the customer's request."""
         try:
             context = get_current() if parent_context is None else parent_context
-            standing = plainly_said(context)
-            # Nobody else knows the span yet, so this writes what DirectMarking.mark writes under locks.
-            attributes: Any = span._attributes  # noqa: SLF001 - tried out by DirectMarking
-            values = attributes._dict  # noqa: SLF001
-            kind = span._kind  # noqa: SLF001
-            if standing is None or TENANT_ID in values or (kind is not _INTERNAL and kind is not _CLIENT):
-                self._place(span, here() if parent_context is None else parent_context)
-            else:
-                attributes.__class__ = self._keeping
-                values[TENANT_ID] = standing.tenant
-                span._tracium_place = standing.place  # type: ignore[attr-defined] # noqa: SLF001 - PLACE
+            kind = span._kind  # noqa: SLF001 - this and the others were tried out by DirectMarking
+            if kind is _INTERNAL or kind is _CLIENT:
+                standing = plainly_said(context)
+                if standing is not None:
+                    # Nobody else knows the span yet, so this writes what DirectMarking.mark writes under locks.
+                    values: Any = span._attributes._dict  # type: ignore[union-attr] # noqa: SLF001
+                    if TENANT_ID not in values:
+                        values[TENANT_ID] = standing.tenant
+                        span._tracium_place = standing.place  # type: ignore[attr-defined] # noqa: SLF001 - PLACE
+                        return
+            self._place(span, here() if parent_context is None else parent_context)
         except Exception as error:  # noqa: BLE001 - recording never breaks the app
             fault("marking a span", error)
 

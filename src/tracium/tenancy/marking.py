@@ -8,14 +8,18 @@ object of the SDK's own; if not, the public way is taken.
 
 from __future__ import annotations
 
+import functools
 import logging
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from opentelemetry.trace import Span, SpanKind
 
 from tracium import notices
 from tracium.attributes import TENANT_ID
 from tracium.tenancy.request import Place, fetches_messages, place_of, put_place
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _TRY_OUT: Final = 3
 
@@ -58,10 +62,9 @@ class PublicMarking:
 
 
 class DirectMarking:
-    """Marks spans of the SDK by writing into their attributes.
+    """Marks spans of the SDK by writing into their attributes, which then keep the tenant when they overflow.
 
     Attributes:
-        keeping: The class that a marked span's attributes get: it drops the oldest to make room, but not the tenant.
         span_class: The SDK's class of spans.
     """
 
@@ -71,31 +74,22 @@ class DirectMarking:
         from opentelemetry.sdk.trace import Span as SdkSpan  # noqa: PLC0415
 
         self.span_class: type = SdkSpan
-        self.keeping = _keeping(BoundedAttributes)
-        self._bounded = BoundedAttributes
+        self._bounded: Any = BoundedAttributes
 
-    def works(self) -> bool:
-        """Try it out on attributes of the SDK's own, with limits of three."""
-        attributes: Any = self._bounded(_TRY_OUT, {"first": 1}, immutable=False, max_value_len=_TRY_OUT)
-        attributes.__class__ = self.keeping
-        attributes._dict[TENANT_ID] = "longer than three"  # noqa: SLF001 - this is what is tried out
-        complaints = logging.getLogger("opentelemetry.attributes")
-        complaints.addFilter(_silence)
-        try:
-            for name in ("second", "third", "fourth", "fifth"):
-                attributes[name] = "cut to three"
-        finally:
-            complaints.removeFilter(_silence)
-        with attributes._lock:  # noqa: SLF001
-            left = dict(attributes._dict)  # noqa: SLF001
-        return left == {"third": "cut", "fourth": "cut", "fifth": "cut", TENANT_ID: "longer than three"}
+    def install(self) -> bool:
+        """Let attributes keep the tenant; tell whether that works, and leave everything as it was if not."""
+        original = self._bounded._setitem_locked  # noqa: SLF001 - looked for, and tried out
+        self._bounded._setitem_locked = _keeping(original)  # noqa: SLF001
+        if self._works():
+            return True
+        self._bounded._setitem_locked = original  # noqa: SLF001
+        return False
 
     def mark(self, span: Any, tenant: str, *, over: bool) -> None:
         """Write into the attributes under the SDK's own locks, because the app may be writing too."""
         attributes = span._attributes  # noqa: SLF001
         with span._lock, attributes._lock:  # noqa: SLF001
             if span._end_time is None and (over or TENANT_ID not in attributes._dict):  # noqa: SLF001
-                attributes.__class__ = self.keeping
                 attributes._dict[TENANT_ID] = tenant  # noqa: SLF001
 
     def limit(self, span: Any) -> int | None:
@@ -108,23 +102,42 @@ class DirectMarking:
         with span._attributes._lock:  # noqa: SLF001
             span._attributes._dict.pop(TENANT_ID, None)  # noqa: SLF001
 
+    def _works(self) -> bool:
+        """Try it out on attributes of the SDK's own, with limits of three."""
+        attributes = self._bounded(_TRY_OUT, {"first": 1}, immutable=False, max_value_len=_TRY_OUT)
+        attributes._dict[TENANT_ID] = "longer than three"  # noqa: SLF001
+        complaints = logging.getLogger("opentelemetry.attributes")
+        complaints.addFilter(_silence)
+        try:
+            for name in ("second", "third", "fourth", "fifth", "third"):
+                attributes[name] = "cut to three"
+        finally:
+            complaints.removeFilter(_silence)
+        with attributes._lock:  # noqa: SLF001
+            left = dict(attributes._dict)  # noqa: SLF001
+        return left == {"third": "cut", "fourth": "cut", "fifth": "cut", TENANT_ID: "longer than three"}
+
 
 def _silence(record: logging.LogRecord) -> bool:  # noqa: ARG001 - the signature of a filter
     return False
 
 
-def _keeping(bounded: type) -> type:
-    class TenantKeepingAttributes(bounded):  # type: ignore[misc] # the SDK's class, known only when it is there
-        """A span's attributes in which the tenant takes no room and is never dropped to make some."""
-
-        def _setitem_locked(self, key: str, value: Any) -> None:
-            full = self.maxlen is not None and len(self._dict) >= self.maxlen
-            tenant = self._dict.pop(TENANT_ID, None) if full and key != TENANT_ID else None
-            super()._setitem_locked(key, value)
+def _keeping(original: Callable[[Any, str, Any], None]) -> Callable[[Any, str, Any], None]:
+    @functools.wraps(original)
+    def set_item(self: Any, key: str, value: Any) -> None:
+        values = self._dict
+        if key in values:
+            del values[key]
+        elif self.maxlen is not None and len(values) >= self.maxlen:
+            # The oldest goes. The tenant takes no room and stays.
+            tenant = values.pop(TENANT_ID, None) if key != TENANT_ID else None
+            original(self, key, value)
             if tenant is not None:
-                self._dict[TENANT_ID] = tenant
+                values[TENANT_ID] = tenant
+            return
+        values[key] = value
 
-    return TenantKeepingAttributes
+    return set_item
 
 
 _public: Final = PublicMarking()
@@ -137,7 +150,7 @@ def direct_marking() -> DirectMarking | None:
     if _direct is None:
         try:
             candidate = DirectMarking()
-            _direct = candidate if candidate.works() else None
+            _direct = candidate if candidate.install() else None
         except (AttributeError, TypeError, ImportError):
             _direct = None
         if _direct is None:

@@ -41,6 +41,10 @@ class State(enum.Enum):
     NONE = enum.auto()
 
 
+# The place of every span that is in no request.
+_OUTSIDE: Final = Place(None, None)
+
+
 class Standing:
     """Our value in a context.
 
@@ -71,7 +75,7 @@ class Standing:
         self.binding = binding
         self.span = span
         self.scope = scope
-        self.place = Place(binding, None)
+        self.place = _OUTSIDE if binding is None else Place(binding, None)
 
 
 def standing_in(context: Context) -> Standing | None:
