@@ -6,31 +6,18 @@ import contextvars
 
 import pytest
 from opentelemetry.context import Context, attach, detach
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from tracium import faults, notices
 from tracium.signals import TenantSpanProcessor, tenant_span_processor
+from tracium.testing import MemoryPipeline
 
 
-class Pipeline:
-    """A provider of the SDK with our processor, and what it exported."""
-
-    def __init__(self, processor, **options):
-        self.memory = InMemorySpanExporter()
-        self.processor = processor
-        self.provider = TracerProvider(shutdown_on_exit=False, **options)
-        self.provider.add_span_processor(processor)
-        self.provider.add_span_processor(SimpleSpanProcessor(self.memory))
-        self.tracer = self.provider.get_tracer("test")
-
-    def tenants(self):
-        """The tenant of each finished span, by name; names are unique in a test."""
-        return {span.name: span.attributes.get("tenant.id") for span in self.memory.get_finished_spans()}
+class Pipeline(MemoryPipeline):
+    """The test kit's pipeline, with one look more."""
 
     def span(self, name):
-        (found,) = [span for span in self.memory.get_finished_spans() if span.name == name]
+        """The one span of this name."""
+        (found,) = [span for span in self.spans if span.name == name]
         return found
 
 
@@ -57,7 +44,7 @@ def way(request):
 def make_pipeline(way):
     def make(default=None, **options):
         processor = tenant_span_processor(default) if way == "direct" else TenantSpanProcessor(default)
-        return Pipeline(processor, **options)
+        return Pipeline(processor=processor, **options)
 
     return make
 

@@ -24,7 +24,7 @@ async def test_a_run_is_one_trace(pipeline):
             pass
         with run.span("retrieval", "docs"):
             pass
-    spans = {span.name: span for span in pipeline.memory.get_finished_spans()}
+    spans = {span.name: span for span in pipeline.spans}
     assert set(spans) == {"invoke_agent my-agent", "chat gpt-4o", "execute_tool search", "plan", "retrieval docs"}
     agent = spans["invoke_agent my-agent"].attributes
     assert agent["gen_ai.operation.name"] == "invoke_agent"
@@ -61,7 +61,7 @@ async def test_decorators(pipeline):
 
     assert await run("why") == "WHY"
     assert (calls, run.__doc__) == (["why"], "Run.")
-    assert [span.name for span in pipeline.memory.get_finished_spans()] == ["execute_tool step", "invoke_agent agent"]
+    assert [span.name for span in pipeline.spans] == ["execute_tool step", "invoke_agent agent"]
 
 
 def test_a_generator_is_refused():

@@ -68,7 +68,7 @@ def test_a_long_name_costs_no_digits():
     name = "".join(f"{at:03}" for at in range(85))
     text = drawn(usage(name, input_tokens=123_456_789), width=100)
     assert "123,456,789" in text
-    assert name in "".join(line[1:].partition("│")[0].strip() for line in text.splitlines() if line.startswith("│"))
+    assert name in "".join(line.split()[0] for line in text.splitlines() if line.strip())
 
 
 def test_csv():

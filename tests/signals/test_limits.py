@@ -72,7 +72,7 @@ def test_it_is_never_cut(make_pipeline, way, marked):
             tracium.set_tenant(None)
     # A span that is open already is marked in the way that the process has found to work.
     whole = way == "direct" or marked == "while open"
-    assert pipeline.tenants() == {"acme": "acme", LONG: LONG if whole else "", "globex": "globex"}
+    assert pipeline.tenants() == {"acme": "acme", LONG: LONG if whole else None, "globex": "globex"}
     assert [notice.key for notice in notices.notices()] == ([] if whole else ["tenant:cut"])
 
 
@@ -94,7 +94,7 @@ def test_the_environments_limit_holds_too(make_pipeline, way, monkeypatch):
     pipeline = make_pipeline()
     with tracium.tenant(LONG):
         pipeline.tracer.start_span("work", attributes={"other": LONG}).end()
-    assert pipeline.tenants() == {"work": LONG if way == "direct" else ""}
+    assert pipeline.tenants() == {"work": LONG if way == "direct" else None}
     assert pipeline.span("work").attributes["other"] == LONG[:8]
 
 

@@ -194,7 +194,7 @@ async def test_tasks_that_start_one_another_for_ever_keep_nothing_alive(pipeline
     await done.wait()
     # The last one is kept, with all that its context keeps alive.
     tasks = {task for task in tasks if not task.done()}
-    pipeline.memory.clear()
+    pipeline.clear()
     gc.collect()
     assert sum(ref() is not None for ref in spans) <= 4
     await asyncio.gather(*tasks)

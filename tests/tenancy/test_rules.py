@@ -521,6 +521,6 @@ def test_ended_spans_are_not_kept_alive(pipeline):
             spans.append(weakref.ref(span))
         previous.end()
         del span, previous
-        pipeline.memory.clear()
+        pipeline.clear()
         gc.collect()
         assert sum(ref() is not None for ref in spans) <= 3

@@ -30,6 +30,8 @@ _AGE: Final = re.compile(r"([0-9]+)([smhdw])", re.ASCII)
 # What a spreadsheet takes for a formula: https://owasp.org/www-community/attacks/CSV_Injection
 _FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
 _MILLISECONDS_PER_SECOND: Final = 1000
+# With it the table fills 80 columns when the numbers are large.
+_TENANT_WIDTH: Final = 14
 
 
 class _Since(click.ParamType[datetime]):
@@ -80,11 +82,20 @@ def usage_table(rows: Sequence[TenantUsage], *, title: str | None = None) -> Tab
         rows: what each tenant did.
         title: a line above the table.
     """
-    from rich.table import Table  # noqa: PLC0415 - of the extra `server`
+    from rich.box import SIMPLE_HEAD  # noqa: PLC0415 - of the extra `server`
+    from rich.table import Table  # noqa: PLC0415
 
-    table = Table(title=title, title_justify="left", caption=_caption(rows), caption_justify="left")
-    table.add_column("Tenant", overflow="fold", min_width=8)
-    for heading in ("Traces", "Model calls", "Tokens in", "Tokens out", "Errors", "p50", "p95"):
+    table = Table(
+        title=title,
+        title_justify="left",
+        caption=_caption(rows),
+        caption_justify="left",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+        collapse_padding=True,
+    )
+    table.add_column("Tenant", overflow="fold", min_width=_TENANT_WIDTH)
+    for heading in ("Traces", "Calls", "Tokens in", "Tokens out", "Errors", "p50", "p95"):
         table.add_column(heading, justify="right", no_wrap=True)
     for row in rows:
         table.add_row(
@@ -165,12 +176,14 @@ def _print(report: UsageReport, form: str | None, if_empty: str) -> None:
     elif form == "csv":
         click.echo(usage_csv(report.tenants), nl=False)
     elif report.tenants:
-        _print_table(usage_table(report.tenants, title=_shown_range(report.range)))
+        print_usage(report.tenants, title=_shown_range(report.range))
     else:
         click.echo(f"Nothing from {_shown_range(report.range)}.\n{if_empty}")
 
 
-def _print_table(table: Table) -> None:
+def print_usage(rows: Sequence[TenantUsage], *, title: str | None = None) -> None:
+    """Print the table as wide as it has to be."""
+    table = usage_table(rows, title=title)
     from rich.console import Console  # noqa: PLC0415 - of the extra `server`
     from rich.measure import Measurement  # noqa: PLC0415 - of the extra `server`
 

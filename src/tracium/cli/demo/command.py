@@ -62,7 +62,7 @@ def command(*, once: bool, live: bool, model: str, requests: int | None) -> None
             click.echo(f"{count} requests of {len(traffic.CUSTOMERS)} customers, several at a time:")
             failed = _watch(Console(highlight=False), backend, app, count)
         # The app has ended, and with it everything that it had to send has been sent.
-        _print_result(Console(highlight=False), backend, count, failed)
+        _print_result(backend, count, failed)
         if not once:
             _stay(backend)
 
@@ -119,8 +119,10 @@ def _table(rows: Sequence[TenantUsage]) -> RenderableType:
     return usage_table(rows)
 
 
-def _print_result(console: Console, backend: str, count: int, failed: int) -> None:
-    console.print(_table(_usage(backend)))
+def _print_result(backend: str, count: int, failed: int) -> None:
+    from tracium.cli.usage import print_usage  # noqa: PLC0415 - of the extra `demo`
+
+    print_usage(_usage(backend))
     click.echo(f"{count} requests sent, {failed} answered with an error, as they should be: initech asks for it.")
     click.echo("hooli is the noisy one; the stream without usage makes a lower bound (≥); (none) sent no tenant.")
 
