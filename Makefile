@@ -4,6 +4,8 @@ TOOLS := .venv/tools
 UV := $(TOOLS)/bin/uv
 export UV_PROJECT_ENVIRONMENT := .venv/dev
 export UV_PYTHON_DOWNLOADS := never
+# Trust what the machine trusts: many networks have a certificate authority of their own.
+export UV_SYSTEM_CERTS := true
 RUN := $(UV) run --frozen --no-sync
 ONCE ?=
 

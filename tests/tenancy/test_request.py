@@ -173,3 +173,14 @@ def test_a_disabled_sdk_answers_alike():
     )
     ran = subprocess.run([sys.executable, "-W", "error::RuntimeWarning", "-c", code], check=False, capture_output=True)
     assert ran.returncode == 0, ran.stderr.decode()
+
+
+def test_what_is_set_after_the_requests_end_does_not_mark_the_span_above_it(pipeline):
+    """A task that outlives a message under a loop's long span."""
+    with pipeline.tracer.start_as_current_span("loop"):
+        with pipeline.tracer.start_as_current_span("message", kind=SpanKind.CONSUMER):
+            late = get_current()
+        token = attach(late)
+        tracium.set_tenant("acme")
+        detach(token)
+    assert pipeline.tenants() == {"message": None, "loop": None}

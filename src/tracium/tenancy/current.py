@@ -70,9 +70,15 @@ def _mark_request(span: Span | None, binding: Binding, tenant: str) -> None:
     """Mark the open spans from the current one up to the request's own, and that one in any case."""
     entry = binding.entry
     open_span = open_ancestor(span)
-    if entry is None and open_span is not None and place_of(open_span) is None and open_span is not binding.above:
+    if (
+        not binding.claimed
+        and span is not None
+        and open_span is span
+        and place_of(span) is None
+        and span is not binding.above
+    ):
         # Another vendor's span: nobody could tell where it stands, but it began in this request.
-        mark_open_span(open_span, tenant)
+        mark_open_span(span, tenant)
         return
     while open_span is not None and open_span is not entry:
         place = place_of(open_span)

@@ -70,6 +70,11 @@ class Binding:
             return True
 
     @property
+    def claimed(self) -> bool:
+        """Whether the request ever had a span that was told to us."""
+        return self._entry is not None
+
+    @property
     def entry(self) -> Span | None:
         """The request's own span while it is recording."""
         span = None if self._entry is None else self._entry()
