@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -98,6 +97,8 @@ def flush(timeout: float | None = None) -> bool:
 
 async def aflush(timeout: float | None = None) -> bool:  # noqa: ASYNC109 - the same meaning as for flush
     """`flush` for async code: other tasks go on meanwhile."""
+    import asyncio  # noqa: PLC0415 - not every app is async
+
     return await asyncio.to_thread(flush, timeout)
 
 
@@ -110,6 +111,8 @@ def shutdown() -> None:
 
 async def ashutdown() -> None:
     """`shutdown` for async code: other tasks go on meanwhile."""
+    import asyncio  # noqa: PLC0415 - not every app is async
+
     await asyncio.to_thread(shutdown)
 
 

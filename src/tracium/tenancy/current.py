@@ -10,11 +10,11 @@ from opentelemetry.context import attach
 from tracium import notices
 from tracium.attributes import TENANT_MIXED
 from tracium.faults import fault
-from tracium.tenancy.block import here, innermost
+from tracium.tenancy.block import here
 from tracium.tenancy.identity import check_tenant
 from tracium.tenancy.marking import mark_open_span
 from tracium.tenancy.request import Binding, Bound, open_ancestor, place_of
-from tracium.tenancy.standing import State, binding_in, current_tenant, span_in, write
+from tracium.tenancy.standing import State, binding_in, current_tenant, span_in, standing_in, write
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span
@@ -36,8 +36,10 @@ def set_tenant(tenant: str | None) -> None:
     """
     checked = None if tenant is None else check_tenant(tenant)
     context = here()
+    standing = standing_in(context)
     binding = binding_in(context)
-    attach(write(context, State.CLEARED if checked is None else State.SET, checked, binding, innermost(context)))
+    scope = None if standing is None else standing.scope
+    attach(write(context, State.CLEARED if checked is None else State.SET, checked, binding, scope))
     if checked is not None:
         span = span_in(context)
         if span is not None or binding is not None:

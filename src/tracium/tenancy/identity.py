@@ -26,6 +26,9 @@ def check_tenant(tenant: object) -> str:
         TenantTypeError: It is not a string.
         TenantValueError: It is empty, longer than 255 characters, or has a control character or a lone surrogate.
     """
+    if type(tenant) is str and 0 < len(tenant) <= MAX_TENANT_LENGTH and tenant.isprintable():
+        # What is usual, in one look.
+        return tenant
     if not isinstance(tenant, str):
         raise TenantTypeError(
             f"A tenant id must be a string, not {type(tenant).__name__}: {reprlib.repr(tenant)}. {_ALLOWED}"

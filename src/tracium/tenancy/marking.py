@@ -133,7 +133,8 @@ def _keeping(original: Callable[[Any, str, Any], None]) -> Callable[[Any, str, A
             tenant = values.pop(TENANT_ID, None) if key != TENANT_ID else None
             original(self, key, value)
             if tenant is not None:
-                values[TENANT_ID] = tenant
+                # The SDK may have taken another dict.
+                self._dict[TENANT_ID] = tenant
             return
         values[key] = value
 
