@@ -9,11 +9,12 @@ import sys
 import weakref
 
 import pytest
-from opentelemetry import baggage, trace
+from opentelemetry import baggage
 from opentelemetry.context import Context, attach, detach, get_current
 from opentelemetry.propagators.composite import CompositePropagator
 from opentelemetry.trace import SpanKind, set_span_in_context, use_span
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from support.foreign import ForeignSpan
 
 import tracium
 from tracium.boundary.propagation import TenantPropagator
@@ -94,20 +95,6 @@ def test_a_requests_own_attribute_beside_another_tenant_is_mixed(pipeline):
     detach(token)
     assert pipeline.tenants() == {"request": "given"}
     assert pipeline.span("request").attributes["tracium.tenant.mixed"] is True
-
-
-class ForeignSpan(trace.NonRecordingSpan):
-    """A span of another vendor's: it records, and cannot be read."""
-
-    def __init__(self):
-        super().__init__(trace.SpanContext(1, 2, is_remote=False))
-        self.written = {}
-
-    def is_recording(self):
-        return True
-
-    def set_attribute(self, key, value):
-        self.written[key] = value
 
 
 def test_another_vendors_request_span_is_marked_after_extract():

@@ -12,12 +12,13 @@ import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from opentelemetry import baggage, trace
+from opentelemetry import baggage
 from opentelemetry.context import Context, attach, detach, get_current, set_value
 from opentelemetry.propagators.composite import CompositePropagator
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace import INVALID_SPAN, SpanKind, set_span_in_context, use_span
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from support.foreign import ForeignSpan
 
 import tracium
 from tracium.boundary.propagation import TenantPropagator
@@ -114,20 +115,6 @@ def test_it_works_without_the_sdk():
         "assert tracium.get_current_tenant() == 'acme'\n"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
-class ForeignSpan(trace.NonRecordingSpan):
-    """A span of another vendor's: it records, and cannot be read."""
-
-    def __init__(self):
-        super().__init__(trace.SpanContext(1, 2, is_remote=False))
-        self.written = {}
-
-    def is_recording(self):
-        return True
-
-    def set_attribute(self, key, value):
-        self.written[key] = value
 
 
 def test_a_span_of_another_provider_is_marked_once():
