@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import contextvars
 
+import hypothesis
 import pytest
 from opentelemetry.context import Context, attach, detach
 
 from tracium import faults, notices
 from tracium.signals import TenantSpanProcessor, tenant_span_processor
 from tracium.testing import MemoryPipeline
+
+# No test asserts a time: machines are noisy.
+hypothesis.settings.register_profile("tracium", deadline=None)
+hypothesis.settings.load_profile("tracium")
 
 
 class Pipeline(MemoryPipeline):
