@@ -136,9 +136,7 @@ class Instrumentation:
 
     def _load(self, entry_point: EntryPoint) -> None:
         try:
-            instrumentor: Any = entry_point.load()()
-            if not instrumentor.is_instrumented_by_opentelemetry:
-                instrumentor.instrument(skip_dep_check=True)
+            _instrument(entry_point)
         except Exception as error:  # noqa: BLE001 - an instrumentor is foreign code; the app's import goes on
             self._update(entry_point.name, State.FAILED, _why_failed(entry_point, error))
         else:
@@ -150,6 +148,16 @@ class Instrumentation:
             self._known[name] = found
         if found.wrong:
             _say(found)
+
+
+def _instrument(entry_point: EntryPoint) -> None:
+    library = library_of(entry_point.name)
+    if library is not None and library.applied_by is not None:
+        importlib.import_module(library.applied_by).instrument()
+        return
+    instrumentor: Any = entry_point.load()()
+    if not instrumentor.is_instrumented_by_opentelemetry:
+        instrumentor.instrument(skip_dep_check=True)
 
 
 def _choose(found: Iterable[EntryPoint]) -> dict[str, EntryPoint]:

@@ -20,6 +20,8 @@ class Library:
         extra: The extra of tracium that installs the instrumentor.
         native_since: The version from which it makes its spans itself, once a provider is set; its instrumentor is
             then left out, because two would describe one request.
+        applied_by: The module of ours whose `instrument()` applies the instrumentor, where its own way would harm the
+            app; it is named and not imported, as an entry point is.
     """
 
     entry_point: str
@@ -27,6 +29,7 @@ class Library:
     distribution: str
     extra: str
     native_since: str | None = None
+    applied_by: str | None = None
 
     @property
     def version(self) -> str | None:
@@ -58,7 +61,7 @@ LIBRARIES: Final = (
     Library("django", "django", "django", "django"),
     Library("dramatiq", "dramatiq", "dramatiq", "dramatiq"),
     Library("fastapi", "fastapi", "fastapi", "fastapi", native_since="0.165"),
-    Library("flask", "flask", "flask", "flask"),
+    Library("flask", "flask", "flask", "flask", applied_by="tracium.frameworks.flask"),
     Library("google-genai", "google.genai", "google-genai", "google"),
     Library("grpc_aio_client", "grpc", "grpcio", "grpc"),
     Library("grpc_aio_server", "grpc", "grpcio", "grpc"),

@@ -1,0 +1,1 @@
+"""What a web framework needs besides its instrumentor: one file for each."""
