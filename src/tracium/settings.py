@@ -7,7 +7,7 @@ import os
 import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from tracium.exceptions import SettingError, TenantTypeError, TenantValueError
 from tracium.tenancy.identity import check_tenant
@@ -41,6 +41,8 @@ class Destination:
         source: Which setting named it, in words.
         api_key: The key that travels with it; only to an endpoint of tracium's.
         from_otel: Whether OpenTelemetry's own variables name it; the exporter then reads them by itself.
+        foreign_headers: Names of headers in OTEL_EXPORTER_OTLP_HEADERS that are for another endpoint, the one that
+            OTEL_EXPORTER_OTLP_ENDPOINT names: they may hold its secrets and are not sent here.
     """
 
     url: str
@@ -48,6 +50,7 @@ class Destination:
     source: str
     api_key: str | None = field(default=None, repr=False)
     from_otel: bool = False
+    foreign_headers: frozenset[str] = frozenset()
 
     @property
     def traces_url(self) -> str:
@@ -97,6 +100,7 @@ VARIABLES: Final[dict[str, tuple[str, ...]]] = {
 }
 
 _OTEL_ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+_OTEL_HEADERS: Final = ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS")
 _OTEL_PROTOCOLS: Final = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
 
 
@@ -230,9 +234,10 @@ def _otel_endpoint(env: Mapping[str, str]) -> tuple[str, str] | None:
 def _destination(
     endpoint: str | None, name: str, api_key: str | None, protocol: str, env: Mapping[str, str]
 ) -> Destination:
-    if endpoint is not None:
-        return Destination(endpoint, protocol, name, api_key)
     otel = _otel_endpoint(env)
+    if endpoint is not None:
+        foreign = frozenset() if otel is None else _otel_headers(env)
+        return Destination(endpoint, protocol, name, api_key, foreign_headers=foreign)
     if otel is not None:
         value, variable = otel
         whole = variable == _OTEL_ENDPOINTS[0] or protocol == "grpc"
@@ -241,3 +246,8 @@ def _destination(
         return Destination(TRACIUM_BACKEND, protocol, "the API key", api_key)
     local = "http://localhost:4317" if protocol == "grpc" else LOCAL_BACKEND
     return Destination(local, protocol, "OpenTelemetry's local default")
+
+
+def _otel_headers(env: Mapping[str, str]) -> frozenset[str]:
+    listed = ",".join(env.get(variable, "") for variable in _OTEL_HEADERS)
+    return frozenset(unquote(pair.partition("=")[0]).strip().lower() for pair in listed.split(",") if "=" in pair)

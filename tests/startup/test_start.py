@@ -79,6 +79,23 @@ def test_otel_variables_are_respected(receiver):
     assert receiver.headers[0]["x-team"] == "blue"
 
 
+@pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
+@pytest.mark.parametrize("key", ["", "sk_1"])
+def test_secrets_of_another_endpoint_are_not_sent_to_ours(protocol, key):
+    """OTEL_EXPORTER_OTLP_HEADERS belong to OTEL_EXPORTER_OTLP_ENDPOINT when both are set; alone they are for us."""
+    secret = {
+        "OTEL_EXPORTER_OTLP_HEADERS": "x-vendor-key=secret,Authorization=Basic%20other",
+        "TRACIUM_PROTOCOL": protocol,
+    }
+    for other, sent in (("http://vendor.example:4318", False), ("", True)):
+        with grpc_receiver() if protocol == "grpc" else http_receiver() as receiver:
+            variables = {**secret, "OTEL_EXPORTER_OTLP_ENDPOINT": other, "TRACIUM_API_KEY": key}
+            run_app("import tracium\ntracium.init()\n" + SPAN, environment(receiver, **variables))
+        (headers,) = receiver.headers
+        assert ("secret" in headers.values()) is (sent and not (protocol == "grpc" and key))
+        assert headers.get("authorization") == ("Bearer sk_1" if key else "Basic other" if sent else None)
+
+
 @pytest.mark.parametrize("exporters", ["none", "console"])
 def test_otel_traces_exporter_is_respected(receiver, exporters):
     """With none, nothing is exported; with console, spans are printed; no OTLP exporter is added."""

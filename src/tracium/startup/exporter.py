@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _SLOW: Final = logging.makeLogRecord({"msg": "it did not answer before the process ended (TRACIUM_FLUSH_TIMEOUT)"})
 
+_NO_HEADERS: Final = {"tracium-sends": "no headers of the environment"}
+
 
 class TraciumSpanExporter(SpanExporter):
     """Sends spans to a destination and keeps count of what became of them.
@@ -97,16 +99,19 @@ class TraciumSpanExporter(SpanExporter):
 
     def _make(self, destination: Destination) -> SpanExporter:
         headers = {} if destination.api_key is None else {"authorization": f"Bearer {destination.api_key}"}
+        foreign = destination.foreign_headers - headers.keys()
         endpoint = None if destination.from_otel else destination.traces_url
         if destination.protocol == "grpc":
             from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import (  # noqa: PLC0415 - loads gRPC
                 OTLPSpanExporter as GrpcSpanExporter,
             )
 
-            return GrpcSpanExporter(endpoint=endpoint, headers=headers or None)
+            # With headers of its own the exporter leaves those of the environment out.
+            own = headers or (_NO_HEADERS if foreign else None)
+            return GrpcSpanExporter(endpoint=endpoint, headers=own)
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415 - as above
 
-        return OTLPSpanExporter(endpoint=endpoint, headers=headers or None, session=_Session(self._closing))
+        return OTLPSpanExporter(endpoint=endpoint, headers=headers or None, session=_Session(self._closing, foreign))
 
     def _described(self, span: ReadableSpan, resource: Resource) -> ReadableSpan:
         known = self._merged.get(id(span.resource))
@@ -157,14 +162,18 @@ class _Session(requests.Session):
     """Says what the exporter would pass over in silence.
 
     The exporter takes a redirect for a success and does not follow it. And it waits and tries again when a connection
-    is refused, which is right while the process runs, but not when it ends.
+    is refused, which is right while the process runs, but not when it ends. Headers of the environment that are for
+    another endpoint are left out.
     """
 
-    def __init__(self, closing: threading.Event) -> None:
+    def __init__(self, closing: threading.Event, foreign: frozenset[str]) -> None:
         super().__init__()
         self._closing = closing
+        self._foreign = foreign
 
     def request(self, *args: Any, **kwargs: Any) -> requests.Response:
+        headers = kwargs.get("headers") or {}
+        kwargs["headers"] = {name: value for name, value in headers.items() if name.lower() not in self._foreign}
         try:
             response = super().request(*args, **kwargs)
         except requests.exceptions.ConnectionError as error:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tracium.startup.report import Report
+    from tracium.startup.runtime import Runtime
 
 
 def init(  # noqa: PLR0913 - each is an option of its own, by name
@@ -41,9 +42,7 @@ def init(  # noqa: PLR0913 - each is an option of its own, by name
     Raises:
         SettingError: A value that is not allowed (it is a `ValueError`); the message says what is.
     """
-    from tracium.startup.runtime import runtime  # noqa: PLC0415 - loads the SDK
-
-    runtime.configure(_options(locals()))
+    _configure(locals())
 
 
 def trace(  # noqa: PLR0913 - the options of init
@@ -75,10 +74,7 @@ def trace(  # noqa: PLR0913 - the options of init
     Raises:
         SettingError: A value that is not allowed (it is a `ValueError`); the message says what is.
     """
-    from tracium.startup.runtime import runtime  # noqa: PLC0415 - loads the SDK
-
-    runtime.configure(_options(locals()))
-    runtime.instrument()
+    _configure(locals()).instrument()
 
 
 def flush(timeout: float | None = None) -> bool:
@@ -123,5 +119,8 @@ def report() -> Report:
     return make_report()
 
 
-def _options(arguments: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in arguments.items() if name != "runtime"}
+def _configure(given: dict[str, Any]) -> Runtime:
+    from tracium.startup.runtime import runtime  # noqa: PLC0415 - loads the SDK
+
+    runtime.configure(given)
+    return runtime
