@@ -29,11 +29,6 @@ GEN_AI_OPERATION: Final = "gen_ai.operation.name"
 GEN_AI_AGENT_NAME: Final = "gen_ai.agent.name"
 GEN_AI_AGENT_VERSION: Final = "gen_ai.agent.version"
 GEN_AI_TOOL_NAME: Final = "gen_ai.tool.name"
-GEN_AI_REQUEST_MODEL: Final = "gen_ai.request.model"
-GEN_AI_RESPONSE_MODEL: Final = "gen_ai.response.model"
-GEN_AI_PROVIDER: Final = "gen_ai.provider.name"
-GEN_AI_INPUT_TOKENS: Final = "gen_ai.usage.input_tokens"
-GEN_AI_OUTPUT_TOKENS: Final = "gen_ai.usage.output_tokens"
 
 # Errors: https://opentelemetry.io/docs/specs/semconv/registry/attributes/error/
 ERROR_TYPE: Final = "error.type"
