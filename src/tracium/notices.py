@@ -41,10 +41,6 @@ class _Board:
         if known is None:
             logger.log(level, "%s", text)
 
-    def withdraw(self, key: str) -> None:
-        with self._lock:
-            self._notices.pop(key, None)
-
     def all(self) -> tuple[Notice, ...]:
         with self._lock:
             return tuple(self._notices.values())
@@ -59,11 +55,8 @@ _board: Final = _Board()
 say = _board.say
 """Say `text` at `level` unless something with the same `key` was said before; count it in any case."""
 
-withdraw = _board.withdraw
-"""Forget what was said under `key`, because it no longer holds: it may be said again."""
-
 notices = _board.all
-"""Everything that was said and still holds, in the order in which it was first said."""
+"""Everything that was said, in the order in which it was first said."""
 
 reset = _board.reset
 """Forget everything (for tests)."""
