@@ -23,7 +23,7 @@ BELOW = {
     "boundary": {"attributes", "notices", "faults", "tenancy"},
     "startup": {"attributes", "exceptions", "notices", "settings", "tenancy", "signals", "boundary"},
     "agents": {"attributes", "tenancy"},
-    "frameworks": {"tenancy", "signals", "boundary", "startup"},
+    "frameworks": {"exceptions", "notices", "faults", "tenancy"},
     "testing": {"attributes", "faults", "signals"},
     "server": {"attributes", "exceptions"},
     "cli": {"exceptions", "server", "startup", "tracium"},

@@ -17,6 +17,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 import tracium
 from tracium.boundary.propagation import TenantPropagator
 from tracium.signals import TenantSpanProcessor, tenant_span_processor
+from tracium.tenancy.arrival import Arrival
 from tracium.testing import MemoryPipeline, assert_tenant
 
 propagator = TenantPropagator(CompositePropagator([TraceContextTextMapPropagator()]))
@@ -32,6 +33,8 @@ class Request:
     mixed: bool = False
     over: bool = False
     entry: Span | None = None
+    # What was around it, where it was seen arriving.
+    before: Where | None = None
 
 
 @dataclass(eq=False)
@@ -179,6 +182,28 @@ class World:
         task.where = Where("not set", None, request, None, request, before.span)
         self._open_span(task, SpanKind.SERVER, request, lambda: detach(token), before)
 
+    def handed_over(self, task, tenant):
+        """A server hands over a request; its tenant may be set before its span begins."""
+        before = task.where
+        outside = before
+        while outside.request is not None and outside.request.over and outside.request.before is not None:
+            outside = outside.request.before
+        carrier = {}
+        arrival = task.run(Arrival, carrier)
+        token = task.run(attach, arrival.context)
+        request = Request(before=outside)
+        task.where = Where("not set", None, request, None, request, outside.span)
+        if tenant == "c":
+            task.run(tracium.set_tenant, tenant)
+            task.where = task.where.set(tenant)
+        task.run(lambda: attach(propagator.extract(carrier)))
+
+        def over():
+            arrival.close()
+            detach(token)
+
+        self._open_span(task, SpanKind.SERVER, request, over, before)
+
     def plain_request(self, task, _):
         """A SERVER or CONSUMER span and nothing else."""
         where, outer = task.where, task.where.request
@@ -238,6 +263,8 @@ ACTIONS = [
     "span",
     "passed",
     "arrival",
+    "handed_over",
+    "handed_over",
     "plain_request",
     "end",
     "end",

@@ -23,7 +23,9 @@ from opentelemetry.propagators.textmap import (
 
 from tracium import notices
 from tracium.attributes import TENANT_ID
-from tracium.tenancy.standing import BAGGAGE, begin_request
+from tracium.tenancy.arrival import arrival_in
+from tracium.tenancy.request import Binding
+from tracium.tenancy.standing import BAGGAGE, begin_request, unknown_span_in
 
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
@@ -45,9 +47,12 @@ class TenantPropagator(TextMapPropagator):
         context: Context | None = None,
         getter: Getter[CarrierT] = default_getter,
     ) -> Context:
-        """The context of a request that arrives with `carrier`: a new binding, no tenant."""
-        base = without_tenant(get_current() if context is None else context)
-        extracted = self.inner.extract(carrier, base, getter)
+        """The context of a request that arrives with `carrier`: no tenant of another's, and a binding of its own.
+
+        Where the request was seen arriving, it has its binding already, and keeps the tenant that was set in it since.
+        """
+        around = get_current() if context is None else context
+        extracted = self.inner.extract(carrier, without_tenant(around), getter)
         if _carries_tenant(extracted):
             notices.say(
                 "tenant:unproven",
@@ -55,7 +60,10 @@ class TenantPropagator(TextMapPropagator):
                 f"A request brought {TENANT_ID} in its baggage header. Anyone can send that, so it is dropped. Set the "
                 "tenant from what your app trusts (a verified token, your own session) with tracium.set_tenant().",
             )
-        return begin_request(extracted)
+            extracted = without_tenant(extracted)
+        arrival = arrival_in(around)
+        resumed = None if arrival is None else arrival.resume(carrier, around, extracted)
+        return begin_request(extracted, Binding(unknown_span_in(extracted))) if resumed is None else resumed
 
     def inject(
         self,

@@ -55,6 +55,28 @@ def get_current_tenant() -> str | None:
     return current_tenant(here())
 
 
+def assume_tenant(tenant: str) -> None:
+    """Let the current request's telemetry carry `tenant` as long as no tenant is set in it.
+
+    Like the configured default it binds nothing: `get_current_tenant()` does not tell it, and the first tenant that is
+    set replaces it on the request's open spans. Outside a request it does nothing.
+
+    Raises:
+        TenantTypeError: `tenant` is not a string.
+        TenantValueError: No tenant can have this id.
+    """
+    checked = check_tenant(tenant)
+    context = here()
+    binding = binding_in(context)
+    if binding is None or binding.tenant is not None:
+        return
+    binding.default = checked
+    try:
+        _mark_request(span_in(context), binding, checked, by_default=True)
+    except Exception as error:  # noqa: BLE001 - recording never breaks the app
+        fault("marking the spans of a request", error)
+
+
 def _record(span: Span | None, binding: Binding | None, tenant: str) -> None:
     try:
         if binding is None:
@@ -63,12 +85,12 @@ def _record(span: Span | None, binding: Binding | None, tenant: str) -> None:
         elif binding.bind(tenant) is Bound.MIXED:
             _record_mixed(binding, tenant)
         else:
-            _mark_request(span, binding, tenant)
+            _mark_request(span, binding, tenant, by_default=False)
     except Exception as error:  # noqa: BLE001 - recording never breaks the app
         fault("marking the spans of a request", error)
 
 
-def _mark_request(span: Span | None, binding: Binding, tenant: str) -> None:
+def _mark_request(span: Span | None, binding: Binding, tenant: str, *, by_default: bool) -> None:
     """Mark the open spans from the current one up to the request's own, and that one in any case."""
     entry = binding.entry
     open_span = open_ancestor(span)
@@ -80,16 +102,16 @@ def _mark_request(span: Span | None, binding: Binding, tenant: str) -> None:
         and span is not binding.above
     ):
         # Another vendor's span: nobody could tell where it stands, but it began in this request.
-        mark_open_span(span, tenant)
+        mark_open_span(span, tenant, by_default=by_default)
         return
     while open_span is not None and open_span is not entry:
         place = place_of(open_span)
         if place is None or place.binding is not binding:
             break
-        mark_open_span(open_span, tenant)
+        mark_open_span(open_span, tenant, by_default=by_default)
         open_span = open_ancestor(place.parent)
     if entry is not None:
-        mark_open_span(entry, tenant)
+        mark_open_span(entry, tenant, by_default=by_default)
 
 
 def _record_mixed(binding: Binding, tenant: str) -> None:

@@ -165,15 +165,25 @@ def direct_marking() -> DirectMarking | None:
     return _direct
 
 
-def mark_open_span(span: Span, tenant: str) -> None:
-    """Mark one open span with the tenant that was just set, unless one stands there that is no mere default."""
-    if fetches_messages(getattr(span, "kind", SpanKind.INTERNAL), getattr(span, "attributes", None)):
+def mark_open_span(span: Span, tenant: str, *, by_default: bool = False) -> None:
+    """Mark one open span with the tenant that was just set, unless one stands there that is no mere default.
+
+    Args:
+        span: It may be any provider's.
+        tenant: A checked tenant id.
+        by_default: Nobody set it: the first tenant that is set replaces it.
+    """
+    attributes = getattr(span, "attributes", None)
+    if fetches_messages(getattr(span, "kind", SpanKind.INTERNAL), attributes):
         return
     place = place_of(span)
+    replaces = place is not None and place.by_default
+    if by_default and (place is None or (not replaces and _stands(span, attributes))):
+        return
     marking: Marking = _direct if _direct is not None and isinstance(span, _direct.span_class) else _public
-    marking.mark(span, tenant, over=place is not None and place.by_default)
+    marking.mark(span, tenant, over=replaces)
     if place is not None:
-        place.by_default = False
+        place.by_default = by_default
 
 
 def _stands(span: Any, attributes: Any) -> bool:
@@ -194,10 +204,10 @@ def _remember(span: Any) -> None:
 
 
 def say_cut() -> None:
-    """Say that spans lose their tenant to the limit on the length of values."""
+    """Say that telemetry loses its tenant to the limit on the length of values."""
     notices.say(
         "tenant:cut",
         logging.ERROR,
-        f"Spans go out without {TENANT_ID}: the SDK cut the tenant id to OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT or "
-        "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT, and a part of an id is another tenant. Raise the limit to 255.",
+        f"Spans or logs go out without {TENANT_ID}: the SDK cut the tenant id to OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT (or "
+        "OTEL_SPAN_…, OTEL_LOGRECORD_ATTRIBUTE_VALUE_LENGTH_LIMIT), and a part of an id is another tenant. Raise the limit to 255.",
     )

@@ -38,15 +38,17 @@ class Binding:
     Attributes:
         tenant: The first tenant that was set in the request, or None.
         mixed: Whether a second, other one was set. From then on nothing falls back to `tenant`.
+        default: The tenant of the request's telemetry as long as it has none, before the configured default; or None.
         above: The span that the request began under, if that is not known to be outside it by its place.
     """
 
-    __slots__ = ("__weakref__", "_entry", "_lock", "above", "mixed", "tenant")
+    __slots__ = ("__weakref__", "_entry", "_lock", "above", "default", "mixed", "tenant")
 
     def __init__(self, above: Span | None = None) -> None:
         self.above = above
         self.tenant: str | None = None
         self.mixed = False
+        self.default: str | None = None
         self._entry: weakref.ref[Span] | None = None
         self._lock = threading.Lock()
 

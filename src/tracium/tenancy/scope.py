@@ -6,8 +6,9 @@ import functools
 import inspect
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, cast
 
-from opentelemetry.context import Context, attach, detach, get_current
+from opentelemetry.context import Context, attach, get_current
 
+from tracium.tenancy.attachment import restore
 from tracium.tenancy.block import Block, here, innermost, without_left
 from tracium.tenancy.identity import check_tenant
 from tracium.tenancy.standing import SPAN, State, binding_in, write
@@ -15,7 +16,6 @@ from tracium.tenancy.stepping import step_async_generator, step_generator
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from contextvars import Token
     from types import FrameType, TracebackType
 
 _GENERATOR: Final = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
@@ -65,7 +65,7 @@ class tenant:  # noqa: N801 - it reads as a verb: with tracium.tenant("acme"):
         else:
             token = block.token
             block.end()
-            _restore(token)
+            restore(token)
 
     async def __aenter__(self) -> Self:
         self._enter(_runs_in_generator(inspect.currentframe()))
@@ -122,16 +122,3 @@ def _runs_in_generator(frame: FrameType | None) -> bool:
     """Whether the code that entered the block is a generator's; `frame` is that of the block's own method."""
     caller = None if frame is None else frame.f_back
     return caller is not None and bool(caller.f_code.co_flags & _GENERATOR)
-
-
-def _restore(token: Token[Context]) -> None:
-    var: Any = getattr(token, "var", None)
-    if var is None:
-        # Another runtime context than OpenTelemetry's default has tokens of its own.
-        detach(token)
-        return
-    try:
-        var.reset(token)
-    except (ValueError, RuntimeError):
-        # The block began in another task's or thread's context; this one is a copy, which ends with its own work.
-        return

@@ -174,8 +174,11 @@ def recorded_tenant(context: Context, binding: Binding | None, default: str | No
         return tenant, False
     if state is State.NONE or (binding is not None and binding.mixed):
         return None, False
-    if binding is not None and binding.tenant is not None:
-        return binding.tenant, False
+    if binding is not None:
+        if binding.tenant is not None:
+            return binding.tenant, False
+        if binding.default is not None:
+            return binding.default, True
     return default, default is not None
 
 
@@ -189,12 +192,18 @@ def inherited_tenant(context: Context) -> str | None:
     return current_tenant(context)
 
 
-def begin_request(context: Context) -> Context:
-    """`context` at the beginning of a new request: whatever tenant was there is not the request's."""
+def begin_request(context: Context, binding: Binding) -> Context:
+    """`context` at the beginning of the request `binding`: whatever tenant was there is not the request's."""
+    return write(context, State.NOT_SET, None, binding, None)
+
+
+def unknown_span_in(context: Context) -> Span | None:
+    """The context's span if nothing but this tells that it is not the span of a request that begins here.
+
+    The SDK's spans have their places; those of other vendors have none.
+    """
     above = span_in(context)
-    # The SDK's spans have their places; of others only this tells that they are not the request's.
-    unknown = above is not None and above.is_recording() and place_of(above) is None
-    return write(context, State.NOT_SET, None, Binding(above if unknown else None), None)
+    return above if above is not None and above.is_recording() and place_of(above) is None else None
 
 
 def span_in(context: Context) -> Span | None:

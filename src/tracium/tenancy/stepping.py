@@ -16,8 +16,12 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 
-class _Step:
-    """One step after the other, each in the context that the last one left."""
+class Step:
+    """One step after the other, each in the context that the last one left.
+
+    Args:
+        context: That of the first step.
+    """
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -41,7 +45,7 @@ def step_generator(
     @functools.wraps(function)
     def stepped(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
         generator = function(*args, **kwargs)
-        step = _Step(begin())
+        step = Step(begin())
         try:
             with step:
                 value = next(generator)
@@ -72,7 +76,7 @@ def step_async_generator(
     @functools.wraps(function)
     async def stepped(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
         generator = function(*args, **kwargs)
-        step = _Step(begin())
+        step = Step(begin())
         try:
             with step:
                 value = await anext(generator)
