@@ -1,5 +1,6 @@
 """The tenant onto the telemetry."""
 
+from tracium.signals.logs import TenantLogRecordProcessor
 from tracium.signals.spans import TenantSpanProcessor, tenant_span_processor
 
-__all__ = ["TenantSpanProcessor", "tenant_span_processor"]
+__all__ = ["TenantLogRecordProcessor", "TenantSpanProcessor", "tenant_span_processor"]

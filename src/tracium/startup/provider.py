@@ -14,7 +14,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from tracium import notices
 from tracium.attributes import DEPLOYMENT_ENVIRONMENT, DISTRO_NAME, DISTRO_VERSION, SERVICE_NAME, SERVICE_VERSION
-from tracium.signals import tenant_span_processor
+from tracium.signals import TenantLogRecordProcessor, tenant_span_processor
 from tracium.startup.delivery import watch_queue
 from tracium.startup.exporter import BoundedBatchSpanProcessor, TraciumSpanExporter
 from tracium.startup.libraries import installed_version
@@ -39,6 +39,7 @@ class Pipeline:
     Attributes:
         provider: The global tracer provider.
         tenants: The processor that marks spans; None on a provider that takes none.
+        logs: The processor that marks log records; None where the app has a provider of its own.
         batches: The processor that exports; None if others export and nothing asked for more.
         joined: Whether the provider was there before.
     """
@@ -46,6 +47,7 @@ class Pipeline:
     def __init__(self) -> None:
         self.provider: trace.TracerProvider | None = None
         self.tenants: TenantSpanProcessor | None = None
+        self.logs: TenantLogRecordProcessor | None = None
         self.batches: BoundedBatchSpanProcessor | None = None
         self.joined = False
 
@@ -67,8 +69,9 @@ class Pipeline:
 
     def update(self, settings: Settings) -> None:
         """Let what `init` was told later take effect on what is exported from now on."""
-        if self.tenants is not None:
-            self.tenants.default = settings.default_tenant
+        for processor in (self.tenants, self.logs):
+            if processor is not None:
+                processor.default = settings.default_tenant
         if self.batches is None:
             if settings.wanted and self.provider is not None:
                 self._add_export(settings)
@@ -80,11 +83,13 @@ class Pipeline:
     def _make(self, settings: Settings, auto_version: str | None) -> None:
         names = _exporters(settings)
         os.environ.setdefault(_PROTOCOL, settings.destination.protocol)
+        self.logs = TenantLogRecordProcessor(settings.default_tenant)
         _initialize_components(
             auto_instrumentation_version=auto_version,
             trace_exporter_names=names,
             resource_attributes={**_described(settings), **_distribution()},
             span_processors=[self._tenant_processor(settings)],
+            log_record_processors=[self.logs],
             export_span_processor=cast("Any", lambda exporter: self._exporting(exporter, settings)),
         )
         self.provider = trace.get_tracer_provider()
