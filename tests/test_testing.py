@@ -8,6 +8,7 @@ import sys
 import pytest
 from opentelemetry import trace
 from opentelemetry.context import Context, set_value
+from support.app import environment, run_app
 
 import tracium
 from tracium.tenancy.standing import STANDING
@@ -63,6 +64,39 @@ def test_a_fault_is_raised_inside():
     """It cannot hide behind a log line."""
     with memory_pipeline() as pipeline, pytest.raises(AttributeError):
         pipeline.tracer.start_span("work", context=set_value(STANDING, "nonsense", Context()))
+
+
+def test_the_spans_of_an_app_are_seen_as_long_as_somebody_looks():
+    """Through the global provider that `tracium.trace()` makes, which is asked for by name if it is not there."""
+    ended = run_app(
+        """
+        import os
+        os.environ["OTEL_TRACES_EXPORTER"] = "none"
+        import tracium
+        from opentelemetry.trace import get_tracer
+        from tracium.testing import captured_spans
+        try:
+            with captured_spans():
+                pass
+        except RuntimeError as error:
+            print(error)
+        tracium.trace()
+        for number in range(2):
+            with captured_spans() as outer, captured_spans() as inner, tracium.tenant("acme"):
+                get_tracer("app").start_span(f"work {number}").end()
+            get_tracer("app").start_span("unseen").end()
+            print(outer.tenants(), inner.tenants())
+        """,
+        environment(),
+    )
+    assert ended.stdout.splitlines() == [
+        (
+            "The global tracer provider is opentelemetry.trace.ProxyTracerProvider, whose spans cannot be seen. Call "
+            "tracium.trace() before, with OTEL_TRACES_EXPORTER=none so that nothing is sent."
+        ),
+        "{'work 0': 'acme'} {'work 0': 'acme'}",
+        "{'work 1': 'acme'} {'work 1': 'acme'}",
+    ]
 
 
 def test_assertions_say_what_they_found(kit):

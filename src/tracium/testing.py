@@ -1,7 +1,9 @@
-"""A tracing pipeline in memory, to test that an app's spans belong to the right tenants.
+"""To test that the spans of an app belong to the right tenants: a pipeline in memory, and a look at the app's own.
 
-The spans are those of the real SDK with tracium's own processor; the global tracer provider is not touched. With
-pytest, put `pytest_plugins = ["tracium.testing"]` into `conftest.py` and ask for the fixture `tracium_pipeline`.
+`memory_pipeline` is apart from everything: the real SDK with tracium's own processors, the global providers untouched.
+`captured_spans` sees what the app's own, global pipeline makes after `tracium.trace()`, web frameworks' spans too. With
+pytest, put `pytest_plugins = ["tracium.testing"]` into `conftest.py` and ask for the fixture `tracium_pipeline` or
+`tracium_spans`.
 """
 
 from __future__ import annotations
@@ -9,9 +11,11 @@ from __future__ import annotations
 import importlib.util
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
+from opentelemetry import trace
 from opentelemetry.context import Context, attach, get_current
-from opentelemetry.sdk.trace import SpanLimits, TracerProvider
+from opentelemetry.sdk.trace import SpanLimits, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
@@ -28,10 +32,38 @@ if TYPE_CHECKING:
 
     from tracium.signals import TenantSpanProcessor
 
-__all__ = ["MemoryPipeline", "assert_one_tenant_per_trace", "assert_tenant", "memory_pipeline", "tenant_of"]
+__all__ = [
+    "MemoryPipeline",
+    "Spans",
+    "assert_one_tenant_per_trace",
+    "assert_tenant",
+    "captured_spans",
+    "memory_pipeline",
+    "tenant_of",
+]
 
 
-class MemoryPipeline:
+class Spans:
+    """Spans that have ended."""
+
+    def __init__(self) -> None:
+        self._memory = InMemorySpanExporter()
+
+    @property
+    def spans(self) -> tuple[ReadableSpan, ...]:
+        """The spans, in the order in which they ended."""
+        return self._memory.get_finished_spans()
+
+    def tenants(self) -> dict[str, str | None]:
+        """The tenant of each span by its name; a name that stands for several spans has the last one's."""
+        return {span.name: tenant_of(span) for span in self.spans}
+
+    def clear(self) -> None:
+        """Forget the spans."""
+        self._memory.clear()
+
+
+class MemoryPipeline(Spans):
     """A tracer provider that marks spans as tracium does and keeps them.
 
     Attributes:
@@ -55,24 +87,11 @@ class MemoryPipeline:
             sampler: Of the SDK; every span is kept unless given.
             span_limits: Of the SDK.
         """
-        self._memory = InMemorySpanExporter()
+        super().__init__()
         self.provider = TracerProvider(sampler=sampler, span_limits=span_limits, shutdown_on_exit=False)
         self.provider.add_span_processor(tenant_span_processor(default_tenant) if processor is None else processor)
         self.provider.add_span_processor(SimpleSpanProcessor(self._memory))
         self.tracer: Tracer = self.provider.get_tracer("tracium.testing")
-
-    @property
-    def spans(self) -> tuple[ReadableSpan, ...]:
-        """The spans that have ended, in the order in which they did."""
-        return self._memory.get_finished_spans()
-
-    def tenants(self) -> dict[str, str | None]:
-        """The tenant of each ended span by its name; a name that stands for several spans has the last one's."""
-        return {span.name: tenant_of(span) for span in self.spans}
-
-    def clear(self) -> None:
-        """Forget the spans."""
-        self._memory.clear()
 
 
 @contextmanager
@@ -94,6 +113,51 @@ def memory_pipeline(default_tenant: str | None = None) -> Iterator[MemoryPipelin
         pipeline.provider.shutdown()
         # By value and not by token: a test runner may end a test in another context than it began it in.
         attach(before)
+
+
+@contextmanager
+def captured_spans() -> Iterator[Spans]:
+    """What the app's own pipeline makes as long as the block runs, for an app that calls `tracium.trace()`.
+
+    Set `OTEL_TRACES_EXPORTER=none` in tests, so that nothing is sent. Spans that are not sampled are not seen.
+
+    Raises:
+        RuntimeError: The app has no tracer provider of the OpenTelemetry SDK: nothing has called `tracium.trace()` yet.
+    """
+    captured = Spans()
+    sinks = _tap(trace.get_tracer_provider()).sinks
+    sinks.append(captured._memory)  # noqa: SLF001 - it is ours
+    try:
+        yield captured
+    finally:
+        sinks.remove(captured._memory)  # noqa: SLF001
+
+
+class _Tap(SpanProcessor):
+    """Stays on a provider, which gives no processor back, and passes on what ends to whoever looks."""
+
+    def __init__(self) -> None:
+        self.sinks: list[InMemorySpanExporter] = []
+
+    def on_end(self, span: ReadableSpan) -> None:
+        for sink in tuple(self.sinks):
+            sink.export((span,))
+
+
+_taps: WeakKeyDictionary[trace.TracerProvider, _Tap] = WeakKeyDictionary()
+
+
+def _tap(provider: trace.TracerProvider) -> _Tap:
+    if provider not in _taps:
+        if not isinstance(provider, TracerProvider):
+            kind = f"{type(provider).__module__}.{type(provider).__qualname__}"
+            raise RuntimeError(
+                f"The global tracer provider is {kind}, whose spans cannot be seen. Call tracium.trace() before, with "
+                "OTEL_TRACES_EXPORTER=none so that nothing is sent."
+            )
+        _taps[provider] = _Tap()
+        provider.add_span_processor(_taps[provider])
+    return _taps[provider]
 
 
 def tenant_of(span: ReadableSpan) -> str | None:
@@ -126,6 +190,12 @@ def assert_one_tenant_per_trace(spans: Iterable[ReadableSpan]) -> None:
 
 if importlib.util.find_spec("pytest") is not None:
     import pytest
+
+    @pytest.fixture
+    def tracium_spans() -> Iterator[Spans]:
+        """What the app's own pipeline makes in the test that asks for it."""
+        with captured_spans() as spans:
+            yield spans
 
     @pytest.fixture
     def tracium_pipeline() -> Iterator[MemoryPipeline]:
