@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextvars
+
 import pytest
 from opentelemetry.trace import StatusCode
 
@@ -71,3 +73,25 @@ def test_a_generator_is_refused():
         @tracium.agent_trace("agent")
         def generate():
             yield 1
+
+
+def test_steps_stay_under_their_run_where_a_framework_copies_the_context(pipeline, caplog):
+    """A streamed body's generator may run each step in a copy of the context from before; nothing is logged then."""
+
+    def body():
+        with tracium.start_trace("writer") as run:
+            for word in ("one", "two"):
+                with run.span("tool", word), run.span("tool", f"within {word}"):
+                    pass
+                yield word
+
+    steps = body()
+    for _ in range(3):
+        contextvars.copy_context().run(next, steps, None)
+    spans = {span.name: span for span in pipeline.spans}
+    agent = spans["invoke_agent writer"]
+    parents = {name: span.parent.span_id for name, span in spans.items() if span.parent is not None}
+    for word in ("one", "two"):
+        assert parents[f"execute_tool {word}"] == agent.context.span_id
+        assert parents[f"execute_tool within {word}"] == spans[f"execute_tool {word}"].context.span_id
+    assert caplog.records == []

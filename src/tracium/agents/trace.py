@@ -42,17 +42,17 @@ class AgentTrace(AgentSpan):
             span_type: `llm`, `tool`, `retrieval`, or a word of your own such as `plan`.
             name: What is used or done: the model, the tool, the source.
         """
-        return step(span_type, name)
+        return step(span_type, name, self)
 
 
-def step(span_type: str, name: str | None = None) -> AgentSpan:
-    """A span for one step of an agent, under the current one."""
+def step(span_type: str, name: str | None = None, above: AgentSpan | None = None) -> AgentSpan:
+    """A span for one step of an agent, under the current one or, where that is no part of the run, under `above`."""
     operation, named_by = _OPERATIONS.get(span_type, (span_type, None))
     attributes: dict[str, AttributeValue] = {GEN_AI_OPERATION: operation}
     if name is not None and named_by is not None:
         attributes[named_by] = name
     kind = SpanKind.CLIENT if span_type == "llm" else SpanKind.INTERNAL
-    return AgentSpan(operation if name is None else f"{operation} {name}", attributes, kind)
+    return AgentSpan(operation if name is None else f"{operation} {name}", attributes, kind, above)
 
 
 def start_trace(agent_name: str, *, version: str | None = None) -> AgentTrace:
