@@ -128,8 +128,9 @@ def test_flush_and_shutdown_have_async_forms():
 
 
 SERVING = """
-import signal, sys, time, tracium
+import signal, sys, time
 {before}
+import tracium
 tracium.trace()
 {after}
 from opentelemetry import trace
@@ -146,8 +147,9 @@ while True:
         ("", "", -signal.SIGTERM),
         ("signal.signal(signal.SIGTERM, lambda *_: sys.exit(3))", "", 3),
         ("", "signal.signal(signal.SIGTERM, lambda *_: sys.exit(4))", 4),
+        ("from gevent import monkey; monkey.patch_all()", "", -signal.SIGTERM),
     ],
-    ids=["no handler", "the app's handler before", "the app's handler after"],
+    ids=["no handler", "the app's handler before", "the app's handler after", "gevent"],
 )
 def test_sigterm_sends_the_last_spans_and_ends_as_before(before, after, code):
     """Handlers are chained, never replaced, and the exit code stays what it was."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import _thread
 import atexit
 import os
 import signal
+import sys
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
@@ -46,12 +48,32 @@ class Exit:
             self._before = None
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if _waits_green():
+            # gevent runs handlers in its event loop, where nothing may wait; this does not wait either, it makes a greenlet.
+            _thread.start_new_thread(self._flush_and_end, (number, frame))
+            return
         # The handler interrupts the main thread anywhere, also where it holds a lock that a flush needs.
         flushing = threading.Thread(target=self._flush, name="tracium-flush", daemon=True)
         flushing.start()
         flushing.join(self._timeout())
+        self._end(number, frame)
+
+    def _flush_and_end(self, number: int, frame: FrameType | None) -> None:
+        try:
+            self._flush()
+        finally:
+            self._end(number, frame)
+
+    def _end(self, number: int, frame: FrameType | None) -> None:
+        """Let happen what would have happened without us."""
         if callable(self._before):
             self._before(number, frame)
         else:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
+
+
+def _waits_green() -> bool:
+    """Whether gevent has put its own threads into the place of Python's."""
+    monkey: Any = sys.modules.get("gevent.monkey")
+    return monkey is not None and bool(monkey.is_module_patched("threading"))
