@@ -10,10 +10,10 @@ RUN := $(UV) run --frozen --no-sync
 ONCE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-openai test-wheel test-oldest lint format bench clean
+.PHONY: help setup demo test test-openai test-frameworks test-wheel test-oldest lint format bench clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(UV):
 	@$(PYTHON) -c 'import sys; sys.exit("tracium needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'
@@ -22,16 +22,19 @@ $(UV):
 	$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9'
 
 setup: $(UV) ## Install everything that the other commands need, from the lock file
-	@$(UV) sync --frozen --quiet --python $(PYTHON) --group dev --extra demo --extra flask --extra django --extra httpx
+	@$(UV) sync --frozen --quiet --python $(PYTHON) --group dev --extra demo --extra flask --extra django --extra starlette --extra httpx --extra jwt
 
 demo: setup ## Run the demo: backend, app, traffic, table (ONCE=1 ends by itself)
 	$(RUN) tracium demo $(if $(ONCE),--once)
 
-test: setup test-openai test-wheel test-oldest ## Run all tests
+test: setup test-openai test-frameworks test-wheel test-oldest ## Run all tests
 	$(RUN) pytest
 
 test-openai: $(UV) ## Run the tests of the OpenAI extras with each generation of the client
 	@sh tests/environments/openai.sh $(UV) $(PYTHON)
+
+test-frameworks: $(UV) ## Run the tests of the web frameworks with the oldest ones that are supported
+	@sh tests/environments/frameworks.sh $(UV) $(PYTHON)
 
 test-wheel: $(UV) ## Run the smoke tests against the built wheel in a minimal installation
 	@sh tests/environments/wheel.sh $(UV) $(PYTHON)

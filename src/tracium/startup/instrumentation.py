@@ -7,6 +7,7 @@ instrumented is said by name, with the cure.
 from __future__ import annotations
 
 import enum
+import functools
 import importlib
 import logging
 import os
@@ -21,7 +22,7 @@ from packaging.utils import canonicalize_name
 from wrapt import register_post_import_hook
 
 from tracium import notices
-from tracium.startup.libraries import ESSENTIAL, LIBRARIES, Library, installed_version, library_of
+from tracium.startup.libraries import ESSENTIAL, LIBRARIES, MIDDLEWARES, Library, installed_version, library_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -85,6 +86,9 @@ class Instrumentation:
         for library in LIBRARIES:
             if library.entry_point not in chosen and library.version is not None:
                 self._await_uninstrumented(library)
+            self._await_native(library)
+        for module, applied_by in MIDDLEWARES:
+            register_post_import_hook(functools.partial(_apply, applied_by), module)
 
     def apply_one(self, entry_point: EntryPoint) -> None:
         """Arrange for one instrumentor to be applied when its library is imported."""
@@ -134,6 +138,12 @@ class Instrumentation:
         if found.wrong:
             register_post_import_hook(lambda _module: _say(found), library.module)
 
+    def _await_native(self, library: Library) -> None:
+        """A library that makes its spans itself may need something of ours all the same."""
+        found = self._known.get(library.entry_point)
+        if found is not None and found.state is State.NATIVE and library.applied_by is not None:
+            register_post_import_hook(functools.partial(_apply, library.applied_by), library.module)
+
     def _load(self, entry_point: EntryPoint) -> None:
         try:
             _instrument(entry_point)
@@ -153,11 +163,16 @@ class Instrumentation:
 def _instrument(entry_point: EntryPoint) -> None:
     library = library_of(entry_point.name)
     if library is not None and library.applied_by is not None:
-        importlib.import_module(library.applied_by).instrument()
+        _apply(library.applied_by)
         return
     instrumentor: Any = entry_point.load()()
     if not instrumentor.is_instrumented_by_opentelemetry:
         instrumentor.instrument(skip_dep_check=True)
+
+
+def _apply(module: str, _imported: object = None) -> None:
+    """Call the `instrument()` of a module of ours, also as a hook for an import."""
+    importlib.import_module(module).instrument()
 
 
 def _choose(found: Iterable[EntryPoint]) -> dict[str, EntryPoint]:

@@ -20,8 +20,8 @@ class Library:
         extra: The extra of tracium that installs the instrumentor.
         native_since: The version from which it makes its spans itself, once a provider is set; its instrumentor is
             then left out, because two would describe one request.
-        applied_by: The module of ours whose `instrument()` applies the instrumentor, where its own way would harm the
-            app; it is named and not imported, as an entry point is.
+        applied_by: The module of ours whose `instrument()` applies the instrumentor, where its own way would miss or
+            harm apps; also where the library makes its spans itself. It is named and not imported, as an entry point is.
     """
 
     entry_point: str
@@ -58,9 +58,9 @@ LIBRARIES: Final = (
     Library("botocore", "botocore", "botocore", "bedrock"),
     Library("celery", "celery", "celery", "celery"),
     Library("confluent_kafka", "confluent_kafka", "confluent-kafka", "kafka"),
-    Library("django", "django", "django", "django"),
+    Library("django", "django.core.handlers.base", "django", "django", applied_by="tracium.frameworks.django"),
     Library("dramatiq", "dramatiq", "dramatiq", "dramatiq"),
-    Library("fastapi", "fastapi", "fastapi", "fastapi", native_since="0.165"),
+    Library("fastapi", "fastapi", "fastapi", "fastapi", native_since="0.165", applied_by="tracium.frameworks.fastapi"),
     Library("flask", "flask", "flask", "flask", applied_by="tracium.frameworks.flask"),
     Library("google-genai", "google.genai", "google-genai", "google"),
     Library("grpc_aio_client", "grpc", "grpcio", "grpc"),
@@ -80,8 +80,14 @@ LIBRARIES: Final = (
     Library("redis", "redis", "redis", "redis"),
     Library("requests", "requests", "requests", "requests"),
     Library("sqlalchemy", "sqlalchemy", "sqlalchemy", "sqlalchemy"),
-    Library("starlette", "starlette", "starlette", "starlette"),
+    Library("starlette", "starlette.applications", "starlette", "starlette", applied_by="tracium.frameworks.starlette"),
     Library("urllib3", "urllib3", "urllib3", "urllib3"),
+)
+
+# Parts of OpenTelemetry's that apps use by themselves, and the module of ours whose `instrument()` knows what they need.
+MIDDLEWARES: Final = (
+    ("opentelemetry.instrumentation.asgi", "tracium.frameworks.asgi"),
+    ("opentelemetry.instrumentation.wsgi", "tracium.frameworks.wsgi"),
 )
 
 # What the app means to trace. The others (HTTP clients, databases, transports) serve them, and are no hole when they
