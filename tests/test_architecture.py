@@ -23,6 +23,7 @@ BELOW = {
     "boundary": {"attributes", "notices", "faults", "tenancy"},
     "startup": {"attributes", "exceptions", "notices", "settings", "tenancy", "signals", "boundary"},
     "agents": {"attributes", "tenancy"},
+    "concurrency": {"tenancy"},
     "frameworks": {"exceptions", "notices", "faults", "tenancy"},
     "testing": {"attributes", "faults", "signals"},
     "server": {"attributes", "exceptions"},

@@ -10,7 +10,7 @@ from tracium.exceptions import (
     TraciumError,
 )
 from tracium.startup import aflush, ashutdown, flush, init, report, shutdown, trace
-from tracium.tenancy import get_current_tenant, set_tenant, tenant
+from tracium.tenancy import carry, get_current_tenant, set_tenant, tenant
 
 __all__ = [
     "AgentSpan",
@@ -25,6 +25,7 @@ __all__ = [
     "agent_span",
     "agent_trace",
     "ashutdown",
+    "carry",
     "flush",
     "get_current_tenant",
     "init",

@@ -395,29 +395,6 @@ async def test_tasks_are_apart(pipeline):
     assert tracium.get_current_tenant() is None
 
 
-def test_threads_and_pools_take_the_tenant_along(pipeline):
-    """With OpenTelemetry's threading instrumentation, which `trace()` applies."""
-    from opentelemetry.instrumentation.threading import ThreadingInstrumentor
-
-    ThreadingInstrumentor().instrument()
-    try:
-        with ThreadPoolExecutor(2) as pool:
-            futures = []
-            for number in range(40):
-                with tracium.tenant(f"t{number % 5}"):
-                    futures.append((number % 5, pool.submit(tracium.get_current_tenant)))
-            assert all(future.result() == f"t{number}" for number, future in futures)
-            assert pool.submit(tracium.get_current_tenant).result() is None
-            seen = []
-            with tracium.tenant("acme"):
-                thread = threading.Thread(target=lambda: seen.append(tracium.get_current_tenant()))
-                thread.start()
-                thread.join()
-            assert seen == ["acme"]
-    finally:
-        ThreadingInstrumentor().uninstrument()
-
-
 def test_of_threads_that_race_one_binds(pipeline):
     """The request has one tenant, and says that more were set."""
     for number in range(50):

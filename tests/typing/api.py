@@ -48,4 +48,5 @@ async def coroutine(question: str) -> str:
 
 
 assert_type(function(1), str)
+assert_type(tracium.carry(function)(1), str)
 assert_type(list(generator()), list[int])

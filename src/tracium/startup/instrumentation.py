@@ -22,7 +22,15 @@ from packaging.utils import canonicalize_name
 from wrapt import register_post_import_hook
 
 from tracium import notices
-from tracium.startup.libraries import ESSENTIAL, LIBRARIES, MIDDLEWARES, Library, installed_version, library_of
+from tracium.startup.libraries import (
+    ESSENTIAL,
+    LIBRARIES,
+    MIDDLEWARES,
+    STANDARD,
+    Library,
+    installed_version,
+    library_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -80,6 +88,8 @@ class Instrumentation:
 
     def apply(self) -> None:
         """Arrange for every installed instrumentor to be applied when its library is imported; again changes nothing."""
+        for name, module in STANDARD:
+            self._apply_own(name, module)
         chosen = _choose(metadata.entry_points(group=_GROUP))
         for entry_point in chosen.values():
             self.apply_one(entry_point)
@@ -101,6 +111,18 @@ class Instrumentation:
             self._await_conflict(entry_point, found)
         elif found.state is State.WAITING:
             self._await_import(entry_point)
+
+    def _apply_own(self, name: str, module: str) -> None:
+        """Apply an instrumentation of ours; an instrumentor of the same name is left out then."""
+        with self._lock:
+            if name in self._known:
+                return
+            own = Instrumented(name, None, f"tracium {installed_version('tracium')}", State.ACTIVE)
+            if _disabled(name):
+                own = replace(own, state=State.DISABLED, detail="by OTEL_PYTHON_DISABLED_INSTRUMENTATIONS")
+            self._known[name] = own
+        if own.state is State.ACTIVE:
+            _apply(module)
 
     def import_waiting(self) -> None:
         """Import what is installed and waits, so that every instrumentor shows whether it works (for `doctor`)."""

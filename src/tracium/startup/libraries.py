@@ -84,6 +84,9 @@ LIBRARIES: Final = (
     Library("urllib3", "urllib3", "urllib3", "urllib3"),
 )
 
+# Parts of the standard library, and the module of ours whose `instrument()` is applied instead of an instrumentor.
+STANDARD: Final = (("threading", "tracium.concurrency.threads"),)
+
 # Parts of OpenTelemetry's that apps use by themselves, and the module of ours whose `instrument()` knows what they need.
 MIDDLEWARES: Final = (
     ("opentelemetry.instrumentation.asgi", "tracium.frameworks.asgi"),
