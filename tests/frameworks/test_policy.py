@@ -78,6 +78,11 @@ def tell(native):
     return "allow" if read(native) is None else "reject"
 
 
+def tell_loop(native):
+    """A tenant that says whether an event loop runs here."""
+    return "no loop" if asyncio._get_running_loop() is None else "loop"
+
+
 async def is_acme_later(tenant):
     await asyncio.sleep(0)
     return tenant == "acme"
@@ -94,6 +99,7 @@ RESOLVERS = {
     "first of, async": first_of(nobody_later, read),
     "token": TOKEN,
     "first of, with token": first_of(lambda native: None, TOKEN, read),
+    "tells the loop": tell_loop,
     "fails": fail,
     "fails, async": fail_later,
     "gives a number": lambda native: 5,
@@ -152,6 +158,7 @@ def call_asgi(app, sent, path="/", **scope):
         messages.append(message)
 
     asyncio.run(app(scope, receive, send))
+    assert {message["type"].partition(".")[0] for message in messages} == {scope["type"]}
     start = messages[0]
     headers = {name.decode().lower(): value.decode() for name, value in start.get("headers", ())}
     body = b"".join(message.get("body", b"") for message in messages).decode()
@@ -353,6 +360,7 @@ FAILING = {
     "told maybe": (Case(missing=lambda native: "maybe"), "SettingError: missing is 'maybe'"),
     "told nothing": (Case(missing=lambda native: None), "SettingError: missing is None"),
     "telling fails": (Case(missing=fail), "the same object"),
+    "missing is async": (Case(missing=nobody_later), "SettingError: missing is <function nobody_later"),
     "missing=None": (Case(missing=None), "SettingError: missing is None"),
     "default and reject": (Case(missing="reject", default="anonymous"), "SettingError: default is 'anonymous', but"),
     "default is empty": (Case(default=""), "SettingError: default is '', which cannot be a tenant"),
@@ -361,6 +369,7 @@ FAILING = {
     "no resolver": (Case(resolver="no resolver"), "SettingError: resolver is 5, but it must be a resolver"),
 }
 CASES = {name: case for name, (case, *_) in {**SERVED, **FAILING}.items()}
+CASES["tells the loop"] = Case(resolver="tells the loop")
 LOAD = f"import runpy\nthis = runpy.run_path({__file__!r})\n"
 IN_DJANGO = """
 import dataclasses, json
@@ -405,6 +414,12 @@ def test_served(answer_to, name):
     _, status, seen = SERVED[name]
     answer = answer_to(name)
     assert (answer.status, answer.seen, answer.error) == (status, seen, None)
+
+
+def test_an_async_framework_stays_in_its_event_loop(framework, answer_to):
+    """A middleware that is sync only would send every request through a thread."""
+    expected = "loop" if FRAMEWORKS[framework][1] is call_asgi else "no loop"
+    assert answer_to("tells the loop").seen == [expected]
 
 
 @pytest.mark.parametrize("name", FAILING)
@@ -800,12 +815,20 @@ def test_assumed_where_a_tenant_stands(pipeline):
         tracium.set_tenant(None)
         with pipeline.tracer.start_as_current_span("after"):
             pass
+        with tracium.tenant(None), pipeline.tracer.start_as_current_span("nobody's"):
+            assume_tenant("anonymous")
     with (
         pipeline.tracer.start_as_current_span("GET /given", kind=SpanKind.SERVER),
         pipeline.tracer.start_as_current_span("given", attributes={"tenant.id": "globex"}),
     ):
         assume_tenant("anonymous")
-    assert pipeline.tenants() == {"after": "acme", "GET /": "acme", "given": "globex", "GET /given": "anonymous"}
+    assert pipeline.tenants() == {
+        "after": "acme",
+        "nobody's": None,
+        "GET /": "acme",
+        "given": "globex",
+        "GET /given": "anonymous",
+    }
 
 
 def test_assumed_over_another_default(make_pipeline):

@@ -141,6 +141,12 @@ def test_control_characters_in_a_header_are_refused_wherever_they_stand(ask, val
         ask(TRUSTED, header(value))
 
 
+def test_a_comma_may_stand_for_two_headers_where_servers_join_them():
+    """No tenant is better than one that nobody has."""
+    assert ask_wsgi(TRUSTED, header(b"acme,globex")) is None
+    assert ask_asgi(TRUSTED, header(b"acme,globex")) == "acme,globex"
+
+
 def test_no_header_names_nobody(ask):
     """Others do not count either."""
     assert ask(TRUSTED, ("X-Tenant", b"acme"), ("Tenant-ID", b"acme")) is None
@@ -281,7 +287,17 @@ def test_a_line_break_in_the_path_is_no_end(ask):
 
 @pytest.mark.parametrize(
     "template",
-    ["", "t/{tenant}", "/t", "/t/{tenant}x", "/t/x{tenant}", "/{tenant}/{tenant}", "/x{tenant}/{tenant}", None],
+    [
+        "",
+        "t/{tenant}",
+        "/t",
+        "/t/{tenant}x",
+        "/t/x{tenant}",
+        "/{tenant}/{tenant}",
+        "/x{tenant}/{tenant}",
+        "/{version}/t/{tenant}",
+        None,
+    ],
 )
 def test_what_cannot_be_a_template_is_refused(template):
     """It must have the tenant once, as a whole segment."""
@@ -576,6 +592,7 @@ def test_a_claim_without_a_name_is_refused(claim):
         ("header", "X-Token\r\n"),
         ("leeway", "60"),
         ("leeway", None),
+        ("leeway", True),
         ("audience", 5),
         ("issuer", 5),
         ("cookie", ""),
@@ -735,9 +752,15 @@ def test_first_of_what_is_no_resolver_is_refused(resolvers):
 
 @pytest.mark.parametrize("found", [5, 0, False, b"", b"acme", []])
 @pytest.mark.parametrize("several", [False, True])
-def test_a_callable_that_gives_no_string_is_the_apps_fault(ask, found, several):
+@pytest.mark.parametrize("is_async", [False, True])
+def test_a_callable_that_gives_no_string_is_the_apps_fault(ask, found, several, is_async):
     """Its own number 0 must not become another's tenant, which the next resolver would find."""
-    resolver = first_of(lambda native: found, globex) if several else (lambda native: found)
+
+    async def find_later(native):
+        return found
+
+    find = find_later if is_async else lambda native: found
+    resolver = first_of(find, globex) if several else find
     with pytest.raises(tracium.TenantTypeError, match=type(found).__name__):
         ask(resolver)
 

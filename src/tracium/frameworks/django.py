@@ -16,13 +16,14 @@ from wrapt import wrap_function_wrapper
 from tracium.exceptions import MissingExtraError, SettingError
 from tracium.faults import fault
 from tracium.frameworks.entry import enter_asgi, enter_wsgi
-from tracium.frameworks.incoming import WsgiRequest
+from tracium.frameworks.incoming import WsgiRequest, plain_host
 from tracium.frameworks.policy import Policy
 from tracium.tenancy.arrival import arrival_in
 
 try:
     from asgiref.sync import async_to_sync, iscoroutinefunction, markcoroutinefunction
     from django.conf import settings
+    from django.core.exceptions import DisallowedHost
     from django.http import HttpResponse, JsonResponse
     from django.utils.module_loading import import_string
 except ImportError as error:
@@ -109,12 +110,20 @@ class _DjangoRequest(WsgiRequest):
     def __init__(self, request: HttpRequest, *, in_event_loop: bool) -> None:
         super().__init__(request.META, request)
         self.in_event_loop = in_event_loop
-        self._path = request.path
+        self._request = request
 
     @property
     def path(self) -> str:
-        path: str = self._path
+        path: str = self._request.path
         return path
+
+    @property
+    def host(self) -> str | None:
+        """What Django takes for it, by `ALLOWED_HOSTS` and `USE_X_FORWARDED_HOST`."""
+        try:
+            return plain_host(self._request.get_host())
+        except DisallowedHost:
+            return None
 
 
 def _policy() -> Policy:

@@ -43,10 +43,7 @@ class IncomingRequest(ABC):
     def host(self) -> str | None:
         """The name that the client asked for, in lower case, without a port."""
         values = self.headers("Host")
-        if len(values) != 1:
-            return None
-        name, _, port = values[0].strip().lower().rpartition(":")
-        return (name if name and port.isdecimal() else values[0].strip().lower()).removesuffix(".") or None
+        return plain_host(values[0]) if len(values) == 1 else None
 
 
 class AsgiRequest(IncomingRequest):
@@ -78,14 +75,21 @@ class WsgiRequest(IncomingRequest):
         self._environ = environ
 
     def headers(self, name: str) -> list[str]:
-        """One value at most: servers join those of several headers of one name."""
+        """Servers join the values of several headers of one name with a comma, so that nobody can tell them from one."""
         value = self._environ.get(f"HTTP_{name.upper().replace('-', '_')}")
-        return [] if value is None else [_text(_bytes(value))]
+        return [] if value is None else _text(_bytes(value)).split(",")
 
     @property
     def path(self) -> str:
         """With the part that leads to the app."""
         return _text(_bytes(self._environ.get("SCRIPT_NAME", "") + self._environ.get("PATH_INFO", "")))
+
+
+def plain_host(host: str) -> str | None:
+    """A host in lower case, without a port and the root's dot; None if nothing is left."""
+    plain = host.strip(SPACE).lower()
+    name, _, port = plain.rpartition(":")
+    return (name if name and port.isdecimal() else plain).removesuffix(".") or None
 
 
 def _bytes(native: str) -> bytes:

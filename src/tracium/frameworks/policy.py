@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from tracium import notices
@@ -73,7 +74,8 @@ class Policy:
     def __init__(self, resolver: AnyResolver, missing: MissingPolicy, default: str | None) -> None:
         try:
             self._resolver = as_resolver(resolver)
-            self._missing = missing if callable(missing) else _check_missing(missing)
+            told = callable(missing) and not iscoroutinefunction(missing)
+            self._missing: MissingPolicy = missing if told else _check_missing(missing)  # type: ignore[arg-type] # it is refused
             self._default = None if default is None else _check_default(default, missing)
         except SettingError as error:
             notices.say(f"middleware:{error}", logging.ERROR, f"The tenant middleware cannot be made. {error}")
@@ -122,8 +124,8 @@ class Policy:
 def _check_missing(missing: Missing) -> Missing:
     if missing not in get_args(Missing):
         raise SettingError(
-            f"missing is {missing!r}, but it must be one of {', '.join(map(repr, get_args(Missing)))}, or a callable that takes "
-            "the request and gives one of them."
+            f"missing is {missing!r}, but it must be one of {', '.join(map(repr, get_args(Missing)))}, or a callable, not async, "
+            "that takes the request and gives one of them."
         )
     return missing
 

@@ -40,7 +40,8 @@ class _Header(ClaimResolver):
 def from_header(name: str, *, known: Known | None = None, trusted_proxy: bool = False) -> Resolver:
     """The tenant that a header names, such as `X-Tenant-ID`.
 
-    A header that is sent more than once names nobody.
+    A header that is sent more than once names nobody. In WSGI, and so in Flask and Django, one with a comma does not either:
+    servers join what was sent twice with one.
 
     Args:
         name: The header; the case does not matter.

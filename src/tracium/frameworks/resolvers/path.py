@@ -41,9 +41,10 @@ def from_path(template: str, *, known: Known | None = None, trusted_proxy: bool 
         not isinstance(template, str)
         or not template.startswith("/")
         or template.count(_PLACE) != 1
+        or any(brace in template.replace(_PLACE, "") for brace in "{}")
         or _PLACE not in template.split("/")
     ):
         raise SettingError(
-            f"The path is {template!r}, but it must begin with / and have {_PLACE} as one whole segment, such as '/t/{_PLACE}'."
+            f"The path is {template!r}, but it must begin with / and have {_PLACE} as one whole segment and no other place, such as '/t/{_PLACE}'."
         )
     return _Path(template, known, trusted_proxy=trusted_proxy)

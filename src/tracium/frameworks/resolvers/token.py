@@ -62,8 +62,9 @@ class _Claim(Resolver):
         try:
             key: Any = self._key if self._source is None else self._source.get_signing_key_from_jwt(token).key
             claims = jwt.decode(token, key, **self._options)
-        except (jwt.PyJWTError, TypeError, ValueError, AttributeError) as error:
-            # Beside PyJWT's own: a source that answers with a page, and a key of another kind than the token's algorithm.
+        except (jwt.PyJWTError, TypeError, ValueError, AttributeError, RecursionError) as error:
+            # Beside PyJWT's own: a source that answers with a page, a key of another kind than the token's algorithm, and a
+            # head of brackets without end, which older PyJWT hand to Python's own parser of JSON.
             away = isinstance(error, jwt.PyJWKClientConnectionError | ValueError)
             notices.say(
                 f"resolver:token:{type(error).__name__}",
