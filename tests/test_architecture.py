@@ -21,7 +21,7 @@ BELOW = {
     "settings": {"exceptions", "tenancy"},
     "signals": {"attributes", "notices", "faults", "tenancy"},
     "boundary": {"attributes", "notices", "faults", "tenancy"},
-    "startup": {"attributes", "exceptions", "notices", "settings", "tenancy", "signals", "boundary"},
+    "startup": {"attributes", "exceptions", "faults", "notices", "settings", "tenancy", "signals", "boundary"},
     "agents": {"attributes", "tenancy"},
     "concurrency": {"tenancy"},
     "frameworks": {"exceptions", "notices", "faults", "tenancy"},

@@ -117,5 +117,7 @@ def running_app(name, *, server=None, **variables):
     kind = server or usual
     with http_receiver() as receiver, tempfile.TemporaryDirectory() as folder:
         module = f"{name.split()[0]}_app"
+        # The receiver answers 200 to logs and forgets them; the app keeps them too.
+        variables |= {"OTEL_LOGS_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": f"{receiver.url}/v1/logs"}
         with web_server(kind, folder, receiver, module=module, python_path=[APPS], **settings, **variables) as running:
             yield Running(running, receiver, 2 if kind == "gunicorn" else 1)

@@ -60,11 +60,12 @@ class WebServer:
     def pipeline(self, *requests):
         """Send (path, tenant) pairs at once on one connection, and read until the server closes it after the last."""
         with socket.create_connection(("127.0.0.1", self.port), 30) as connection:
-            head = "GET {} HTTP/1.1\r\nHost: x\r\nX-Tenant-ID: {}\r\n{}\r\n"
+            # A proxy in front uses one connection for many clients.
+            head = "GET {} HTTP/1.1\r\nHost: x\r\nX-Tenant-ID: {}\r\nX-Forwarded-For: 10.0.0.{}\r\n{}\r\n"
             last = len(requests) - 1
             connection.sendall(
                 "".join(
-                    head.format(path, tenant, "Connection: close\r\n" if number == last else "")
+                    head.format(path, tenant, number, "Connection: close\r\n" if number == last else "")
                     for number, (path, tenant) in enumerate(requests)
                 ).encode()
             )
@@ -75,6 +76,12 @@ class WebServer:
         with socket.create_connection(("127.0.0.1", self.port), 30) as connection:
             connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nX-Tenant-ID: {tenant}\r\n\r\n".encode())
             connection.recv(size)
+
+    def leave(self, path, tenant):
+        """Go away while the answer is being made."""
+        with socket.create_connection(("127.0.0.1", self.port), 30) as connection:
+            connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nX-Tenant-ID: {tenant}\r\n\r\n".encode())
+            time.sleep(0.3)
 
     def trouble(self):
         return TROUBLE.findall(self.log.read_text())

@@ -50,6 +50,20 @@ class Body:
                 self._finished()
 
 
+class _SizedBody(Body):
+    """A body that knows its length, by which servers tell the length of the response."""
+
+    __slots__ = ()
+
+    def __len__(self) -> int:
+        return len(self._body)  # type: ignore[arg-type] # it has one
+
+
+def stepped(body: Iterable[bytes], context: Context, finished: Callable[[], None] | None = None) -> Body:
+    """`body`, as a `Body` that knows its length if `body` does."""
+    return (_SizedBody if hasattr(body, "__len__") else Body)(body, context, finished)
+
+
 def runs_code(body: object, environ: dict[str, Any]) -> bool:
     """Whether the app runs while the server sends `body`: not for a list, nor for a file that the server sends."""
     if isinstance(body, list | tuple):

@@ -6,9 +6,11 @@ applied when a handler reads them: then they are there, and a handler that has r
 
 from __future__ import annotations
 
+import copy
 import sys
+import threading
 from inspect import isawaitable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from opentelemetry.context import attach, detach, get_current
 from wrapt import wrap_function_wrapper
@@ -19,6 +21,7 @@ from tracium.frameworks.entry import enter_asgi, enter_wsgi
 from tracium.frameworks.incoming import WsgiRequest, plain_host
 from tracium.frameworks.policy import Policy
 from tracium.tenancy.arrival import arrival_in
+from tracium.tenancy.attachment import restore
 
 try:
     from asgiref.sync import async_to_sync, iscoroutinefunction, markcoroutinefunction
@@ -38,14 +41,18 @@ if TYPE_CHECKING:
     from tracium.frameworks.entry import Prepare
 
 _LOADED: Final = "_tracium_loaded"
+_loading: Final = threading.Lock()
+# Whether handlers are instrumented, and not only seen.
+_instruments = False
 _RESOLVER: Final = "TRACIUM_TENANT_RESOLVER"
 _MISSING: Final = "TRACIUM_TENANT_MISSING"
 _DEFAULT: Final = "TRACIUM_TENANT_DEFAULT"
 
 
 def instrument() -> None:
-    """Instrument every handler when it loads its middleware, or before its next request, and let its requests arrive."""
-    wrap_function_wrapper("django.core.handlers.base", "BaseHandler.load_middleware", _load)
+    """Instrument every handler when it loads its middleware, or before its next request."""
+    global _instruments  # noqa: PLW0603 - once in a process
+    _instruments = True
     _let_arrive(_load_again)
 
 
@@ -157,8 +164,10 @@ def _finish(found: Awaitable[str | None]) -> str | None:
 
 def _load(load: Callable[..., None], handler: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     try:
-        _let_arrive(_load_again)
-        _instrument_settings()
+        _let_arrive()
+        if _instruments:
+            _let_arrive(_load_again)
+            _instrument_settings()
     except Exception as error:  # noqa: BLE001 - recording never breaks the app
         fault("instrumenting Django", error)
     setattr(handler, _LOADED, True)
@@ -168,10 +177,36 @@ def _load(load: Callable[..., None], handler: Any, args: tuple[Any, ...], kwargs
 def _instrument_settings() -> None:
     """Put the instrumentation's middleware first, once; the settings are there, because a handler reads them."""
     from opentelemetry.instrumentation.django import DjangoInstrumentor  # noqa: PLC0415 - it needs complete handlers
+    from opentelemetry.instrumentation.django.middleware.otel_middleware import (  # noqa: PLC0415 - as above
+        _DjangoMiddleware,
+    )
 
-    instrumentor = DjangoInstrumentor()
+    instrumentor, middleware = DjangoInstrumentor(), cast("Any", _DjangoMiddleware)
     if not instrumentor.is_instrumented_by_opentelemetry:
         instrumentor.instrument(skip_dep_check=True, request_hook=_see_span)
+    elif middleware._otel_request_hook is None:  # noqa: SLF001 - the app has instrumented Django by itself
+        middleware._otel_request_hook = staticmethod(_see_span)  # noqa: SLF001
+    if not hasattr(middleware, _LOADED):
+        setattr(middleware, _LOADED, True)
+        wrap_function_wrapper(middleware, "__call__", _end_span)
+
+
+def _end_span(call: Callable[..., Any], middleware: Any, args: Any, kwargs: Any) -> Any:
+    """End the span of a request that is given up: the instrumentation does so for responses only."""
+    try:
+        return call(*args, **kwargs)
+    except BaseException as error:
+        _give_up(args[0].META, middleware, error)
+        raise
+
+
+def _give_up(meta: dict[str, Any], middleware: Any, error: BaseException) -> None:
+    activation = meta.pop(middleware._environ_activation_key, None)  # noqa: SLF001 - where the instrumentation keeps it
+    token = meta.pop(middleware._environ_token, None)  # noqa: SLF001
+    if activation is not None:
+        activation.__exit__(type(error), error, error.__traceback__)
+    if token is not None:
+        restore(token)
 
 
 def _see_span(span: Span, request: HttpRequest) -> None:  # noqa: ARG001 - the signature of a hook
@@ -181,10 +216,22 @@ def _see_span(span: Span, request: HttpRequest) -> None:  # noqa: ARG001 - the s
 
 
 def _load_again(handler: Any, carrier: MutableMapping[str, Any]) -> None:
-    """Let a handler that loaded its middleware before it could be instrumented load it once more."""
-    if not getattr(handler, _LOADED, False):
-        setattr(handler, _LOADED, True)
-        handler.load_middleware(**({"is_async": True} if "type" in carrier else {}))
+    """Let a handler that loaded its middleware before it could be instrumented load it once more.
+
+    It is loaded on a copy: a handler that is being called would skip what checks the request meanwhile.
+    """
+    if getattr(handler, _LOADED, False) or hasattr(handler, "handles_files"):
+        # A handler of static files has no middleware of its own.
+        return
+    with _loading:
+        if getattr(handler, _LOADED, False):
+            return
+        loaded = copy.copy(handler)
+        try:
+            loaded.load_middleware(**({"is_async": True} if "type" in carrier else {}))
+            handler._middleware_chain = loaded._middleware_chain  # noqa: SLF001 - one step, so that no request sees half of it
+        finally:
+            setattr(handler, _LOADED, True)
 
 
 def _let_arrive(prepare: Prepare | None = None) -> None:
@@ -204,3 +251,8 @@ async def _send_response(send: Callable[..., Awaitable[None]], handler: Any, arg
         await send(*args, **kwargs)
     finally:
         detach(token)
+
+
+# Handlers read their middleware when they are made. Requests arrive also where `tracium.trace()` does not instrument Django.
+wrap_function_wrapper("django.core.handlers.base", "BaseHandler.load_middleware", _load)
+_let_arrive()

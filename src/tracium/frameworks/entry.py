@@ -11,13 +11,14 @@ import functools
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.context import attach, detach, get_current
+from opentelemetry.trace import INVALID_SPAN, get_current_span
 
 from tracium.faults import fault
-from tracium.frameworks.body import Body, runs_code
+from tracium.frameworks.body import runs_code, stepped
 from tracium.tenancy.arrival import ARRIVED, Arrival, arrival_in
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 
     from opentelemetry.context import Context
 
@@ -42,24 +43,24 @@ def enter_asgi(owner: type, prepare: Prepare | None = None) -> bool:
 
     Args:
         owner: A class with an ASGI `__call__`.
-        prepare: What has to be done before an app's requests; it may be given later.
+        prepare: What has to be done before an app's lifespan and requests; it may be given later.
 
     Returns:
         Whether this was the first time.
     """
-    call = _call_to_replace(owner, prepare)
+    call = _to_replace(owner, "__call__", prepare)
     if call is None:
         return False
 
     @functools.wraps(call)
     async def entered(self: Any, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] not in REQUESTS:
-            await call(self, scope, receive, send)
-            return
         _prepare(entered, self, scope)
-        await serve_asgi(functools.partial(call, self), scope, receive, send)
+        if scope["type"] in REQUESTS:
+            await serve_asgi(functools.partial(call, self), scope, receive, send)
+        else:
+            await call(self, scope, receive, send)
 
-    _replace(owner, entered, prepare)
+    _replace(owner, "__call__", entered, prepare)
     return True
 
 
@@ -68,8 +69,9 @@ async def serve_asgi(app: AsgiCall, scope: Scope, receive: Receive, send: Send) 
 
     Afterwards the context around the call holds again.
     """
-    arrival = None if ARRIVED in scope else _arrive(scope)
-    token = attach(get_current() if arrival is None else arrival.context)
+    around = get_current()
+    arrival = _arrive(scope, around)
+    token = attach(around if arrival is None else arrival.context)
     try:
         await app(scope, receive, send)
     finally:
@@ -78,17 +80,18 @@ async def serve_asgi(app: AsgiCall, scope: Scope, receive: Receive, send: Send) 
         detach(token)
 
 
-def enter_wsgi(owner: type, prepare: Prepare | None = None) -> bool:
+def enter_wsgi(owner: type, prepare: Prepare | None = None, method: str = "__call__") -> bool:
     """Put an arrival around each request that an instance of `owner`, a WSGI app, is called with, once.
 
     Args:
-        owner: A class with a WSGI `__call__`.
+        owner: A class of WSGI apps.
         prepare: What has to be done before an app's requests; it may be given later.
+        method: That of its methods which servers, or what stands around the app, call.
 
     Returns:
         Whether this was the first time.
     """
-    call = _call_to_replace(owner, prepare)
+    call = _to_replace(owner, method, prepare)
     if call is None:
         return False
 
@@ -97,7 +100,7 @@ def enter_wsgi(owner: type, prepare: Prepare | None = None) -> bool:
         _prepare(entered, self, environ)
         return serve_wsgi(functools.partial(call, self), environ, start_response)
 
-    _replace(owner, entered, prepare)
+    _replace(owner, method, entered, prepare)
     return True
 
 
@@ -107,25 +110,21 @@ def serve_wsgi(app: WsgiCall, environ: Environ, start_response: StartResponse) -
     After the call, and after each step of the body, the context around it holds again.
     """
     around = get_current()
-    if ARRIVED in environ:
-        return _call_wsgi(app, environ, start_response, around)
-    if _is_inside_asgi(around):
-        # An adapter runs this app for a request that has arrived already.
-        environ[ARRIVED] = True
-        body = _call_wsgi(app, environ, start_response, around)
-        return Body(body, around) if runs_code(body, environ) else body
-    arrival = _arrive(environ)
-    if arrival is None:
-        return _call_wsgi(app, environ, start_response, around)
+    inside = ARRIVED in environ
+    arrival = _arrive(environ, around)
     try:
-        body = _call_wsgi(app, environ, start_response, arrival.context)
+        body = _call_wsgi(app, environ, start_response, around if arrival is None else arrival.context)
     except BaseException:
-        arrival.close()
+        if arrival is not None:
+            arrival.close()
         raise
-    if runs_code(body, environ):
-        return Body(body, arrival.streaming(), arrival.close)
-    arrival.close()
-    return body
+    if inside:
+        return body
+    if not runs_code(body, environ):
+        if arrival is not None:
+            arrival.close()
+        return body
+    return stepped(body, around) if arrival is None else stepped(body, arrival.streaming(), arrival.close)
 
 
 def _call_wsgi(app: WsgiCall, environ: Environ, start_response: StartResponse, context: Context) -> Iterable[bytes]:
@@ -139,15 +138,38 @@ def _call_wsgi(app: WsgiCall, environ: Environ, start_response: StartResponse, c
 def is_part_of_another() -> bool:
     """Whether the app that is called now serves a request for which another app has made the server span already."""
     arrival = arrival_in(get_current())
-    return arrival is not None and arrival.has_span
+    return arrival is not None and arrival.extracted
 
 
-def _arrive(carrier: MutableMapping[str, Any]) -> Arrival | None:
+def _arrive(carrier: MutableMapping[str, Any], around: Context) -> Arrival | None:
+    """The arrival of a request; None where it has arrived before, or what stands around the app has begun it."""
     try:
+        outer = arrival_in(around)
+        if ARRIVED in carrier:
+            if outer is not None:
+                # What stands in between may have made a copy.
+                outer.carrier = carrier
+            return None
+        if outer is None and get_current_span(around) is not INVALID_SPAN:
+            return None
+        if outer is not None and _adapts(outer.carrier, carrier):
+            carrier[ARRIVED] = True
+            return None
         return Arrival(carrier)
     except Exception as error:  # noqa: BLE001 - recording never breaks the app
         fault("taking in a request", error)
         return None
+
+
+def _adapts(scope: Mapping[str, Any] | None, environ: Mapping[str, Any]) -> bool:
+    """Whether an adapter made a WSGI environ of this ASGI scope, so that both are one request."""
+    if scope is None or "type" not in scope or "REQUEST_METHOD" not in environ:
+        return False
+    whole = (
+        str(environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")).encode("latin-1").decode("utf-8", "replace")
+    )
+    same: bool = environ["REQUEST_METHOD"] == scope.get("method")
+    return same and str(scope.get("path")).endswith(whole or "/")
 
 
 def _prepare(entered: Any, app: object, carrier: MutableMapping[str, Any]) -> None:
@@ -159,14 +181,9 @@ def _prepare(entered: Any, app: object, carrier: MutableMapping[str, Any]) -> No
             fault("instrumenting an app", error)
 
 
-def _is_inside_asgi(context: Context) -> bool:
-    arrival = arrival_in(context)
-    return arrival is not None and arrival.carrier is not None and "type" in arrival.carrier
-
-
-def _call_to_replace(owner: type, prepare: Prepare | None) -> Callable[..., Any] | None:
-    """The class's own or inherited `__call__`, unless it is ours already."""
-    call: Any = owner.__call__
+def _to_replace(owner: type, method: str, prepare: Prepare | None) -> Callable[..., Any] | None:
+    """The class's own or inherited method, unless it is ours already."""
+    call: Any = getattr(owner, method)
     if not hasattr(call, _PREPARE):
         return call  # type: ignore[no-any-return] # classes of apps have one
     if prepare is not None:
@@ -174,6 +191,6 @@ def _call_to_replace(owner: type, prepare: Prepare | None) -> Callable[..., Any]
     return None
 
 
-def _replace(owner: Any, entered: Callable[..., Any], prepare: Prepare | None) -> None:
+def _replace(owner: Any, method: str, entered: Callable[..., Any], prepare: Prepare | None) -> None:
     setattr(entered, _PREPARE, prepare)
-    owner.__call__ = entered
+    setattr(owner, method, entered)

@@ -14,7 +14,10 @@ from tracium.frameworks.entry import enter_asgi, is_part_of_another
 from tracium.tenancy.arrival import ARRIVED
 
 try:
-    from fastapi import FastAPI, HTTPException
+    from fastapi import HTTPException
+
+    # Not from `fastapi`, where an instrumentation may have put another class.
+    from fastapi.applications import FastAPI
 except ImportError as error:
     raise MissingExtraError("tracium.frameworks.fastapi needs FastAPI: pip install fastapi") from error
 
@@ -64,9 +67,13 @@ def _instrument_apps() -> None:
     def prepare(app: Any, scope: MutableMapping[str, Any]) -> None:
         if getattr(app, "_is_instrumented_by_opentelemetry", False) or (ARRIVED in scope and is_part_of_another()):
             return
+        built = app.middleware_stack
+        if built is not None:
+            # An app that has begun to serve keeps what it has made, with the instrumentation around it.
+            app.build_middleware_stack = lambda: built
         FastAPIInstrumentor.instrument_app(app)
-        # An app that has begun to serve makes its stack anew where it finds none.
-        app.middleware_stack = None
+        if built is not None:
+            app.middleware_stack = app.build_middleware_stack()
 
     asgi.instrument()
     enter_asgi(FastAPI, prepare)

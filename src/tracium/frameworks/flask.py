@@ -1,4 +1,4 @@
-"""Flask: every app is instrumented before its first request, and the tenant of each request.
+"""Flask: every app is instrumented when it is made or before its first request, and the tenant of each request.
 
 Its instrumentor puts another class into the place of `flask.Flask`. An app that did `from flask import Flask` before gets
 no span then, and `flask run` does not find it any more, because it is no instance of the new class.
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.context import get_current
 from opentelemetry.trace import get_current_span
+from wrapt import wrap_function_wrapper
 
 from tracium.exceptions import MissingExtraError
 from tracium.frameworks.entry import enter_wsgi
@@ -21,7 +22,10 @@ from tracium.frameworks.wsgi import finish
 from tracium.tenancy.arrival import arrival_in
 
 try:
-    from flask import Flask, abort, request
+    from flask import abort, request
+
+    # Not from `flask`, where an instrumentation may have put another class.
+    from flask.app import Flask
     from werkzeug.datastructures import WWWAuthenticate
 except ImportError as error:
     raise MissingExtraError("tracium.frameworks.flask needs Flask: pip install flask") from error
@@ -29,6 +33,7 @@ except ImportError as error:
 if TYPE_CHECKING:
     from collections.abc import Callable, MutableMapping
 
+    from tracium.frameworks.entry import Prepare
     from tracium.frameworks.policy import MissingPolicy
     from tracium.frameworks.resolvers import AnyResolver
 
@@ -45,11 +50,25 @@ def instrument() -> None:
         if _SEEN not in app.extensions:
             _instrument_app(FlaskInstrumentor.instrument_app, app)
 
+    def make_and_instrument(make: Callable[..., None], app: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        make(*args, **kwargs)
+        if not any(kind.__module__.startswith("opentelemetry.") for kind in type(app).__mro__):
+            # Before the app's `wsgi_app` is wrapped, or handed to a server by itself. (A class that somebody has put into
+            # the place of Flask's does it now.)
+            _instrument_app(FlaskInstrumentor.instrument_app, app)
+
+    _let_arrive(prepare)
+    wrap_function_wrapper(Flask, "__init__", make_and_instrument)
+
+
+def _let_arrive(prepare: Prepare | None = None) -> None:
+    # Servers call the app; what is wrapped around its `wsgi_app` may be what they are given.
     enter_wsgi(Flask, prepare)
+    enter_wsgi(Flask, prepare, "wsgi_app")
 
 
 # Also where `tracium.trace()` does not: the app may be instrumented by hand, around the middleware below.
-enter_wsgi(Flask)
+_let_arrive()
 
 
 class TenantMiddleware:

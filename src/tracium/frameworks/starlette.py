@@ -16,7 +16,7 @@ from tracium.frameworks.entry import enter_asgi, is_part_of_another
 from tracium.tenancy.arrival import ARRIVED
 
 try:
-    from starlette.applications import Starlette
+    from starlette import applications
     from starlette.concurrency import run_in_threadpool
     from starlette.exceptions import HTTPException
     from starlette.requests import HTTPConnection, Request
@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from tracium.frameworks.policy import Refusal
 
 
+# Starlette's own class, where an instrumentation may have put another.
+Starlette = next(kind for kind in applications.Starlette.__mro__ if kind.__module__ == applications.__name__)
+
+
 def instrument() -> None:
     """Instrument every Starlette app before its first request, and let its requests arrive."""
     from opentelemetry.instrumentation.starlette import StarletteInstrumentor  # noqa: PLC0415 - the middleware needs it not
@@ -40,9 +44,12 @@ def instrument() -> None:
             return
         if ARRIVED in scope and is_part_of_another():
             return
-        # An app that has begun to serve takes no middleware; it makes its stack anew where it finds none.
-        app.middleware_stack = None
+        # An app that has begun to serve takes no middleware.
+        built, app.middleware_stack = app.middleware_stack, None
         StarletteInstrumentor.instrument_app(app)
+        if built is not None:
+            kind, args, kwargs = app.user_middleware[0]
+            app.middleware_stack = kind(built, *args, **kwargs)
 
     asgi.instrument()
     enter_asgi(Starlette, prepare)
@@ -87,4 +94,4 @@ def _handler_of(app: object, error: HTTPException) -> Any:
 
 def _is_fastapi(app: object) -> bool:
     module = sys.modules.get("fastapi")
-    return module is not None and isinstance(app, module.FastAPI)
+    return module is not None and isinstance(app, module.applications.FastAPI)

@@ -22,6 +22,7 @@ from packaging.utils import canonicalize_name
 from wrapt import register_post_import_hook
 
 from tracium import notices
+from tracium.faults import fault
 from tracium.startup.libraries import (
     ESSENTIAL,
     LIBRARIES,
@@ -96,9 +97,9 @@ class Instrumentation:
         for library in LIBRARIES:
             if library.entry_point not in chosen and library.version is not None:
                 self._await_uninstrumented(library)
-            self._await_native(library)
-        for module, applied_by in MIDDLEWARES:
-            register_post_import_hook(functools.partial(_apply, applied_by), module)
+            self._await_ours(library)
+        for module, ours in MIDDLEWARES:
+            register_post_import_hook(functools.partial(_import, ours), module)
 
     def apply_one(self, entry_point: EntryPoint) -> None:
         """Arrange for one instrumentor to be applied when its library is imported."""
@@ -160,11 +161,18 @@ class Instrumentation:
         if found.wrong:
             register_post_import_hook(lambda _module: _say(found), library.module)
 
-    def _await_native(self, library: Library) -> None:
-        """A library that makes its spans itself may need something of ours all the same."""
+    def _await_ours(self, library: Library) -> None:
+        """What a library needs of ours where no instrumentor is applied to it.
+
+        One that makes its spans itself is instrumented by us alone. Where nothing makes spans, the module of ours is
+        imported all the same: it keeps requests apart, so that none sees the tenant of the one before on its thread.
+        """
         found = self._known.get(library.entry_point)
-        if found is not None and found.state is State.NATIVE and library.applied_by is not None:
-            register_post_import_hook(functools.partial(_apply, library.applied_by), library.module)
+        if found is None or library.applied_by is None or found.state is State.WAITING:
+            return
+        name = library.applied_by
+        act = _apply_native if found.state is State.NATIVE else _import
+        register_post_import_hook(functools.partial(act, name), library.module)
 
     def _load(self, entry_point: EntryPoint) -> None:
         try:
@@ -192,9 +200,25 @@ def _instrument(entry_point: EntryPoint) -> None:
         instrumentor.instrument(skip_dep_check=True)
 
 
-def _apply(module: str, _imported: object = None) -> None:
-    """Call the `instrument()` of a module of ours, also as a hook for an import."""
+def _apply(module: str) -> None:
+    """Call the `instrument()` of a module of ours."""
     importlib.import_module(module).instrument()
+
+
+def _apply_native(module: str, _imported: object) -> None:
+    """The same, as a hook for the import of a library that makes its spans itself."""
+    try:
+        _apply(module)
+    except Exception as error:  # noqa: BLE001 - the app's import goes on
+        fault(f"applying {module}", error)
+
+
+def _import(module: str, _imported: object) -> None:
+    """Import a module of ours, as a hook for the import of what it is for."""
+    try:
+        importlib.import_module(module)
+    except Exception as error:  # noqa: BLE001 - the app's import goes on
+        fault(f"importing {module}", error)
 
 
 def _choose(found: Iterable[EntryPoint]) -> dict[str, EntryPoint]:

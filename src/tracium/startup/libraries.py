@@ -87,7 +87,7 @@ LIBRARIES: Final = (
 # Parts of the standard library, and the module of ours whose `instrument()` is applied instead of an instrumentor.
 STANDARD: Final = (("threading", "tracium.concurrency.threads"),)
 
-# Parts of OpenTelemetry's that apps use by themselves, and the module of ours whose `instrument()` knows what they need.
+# Parts of OpenTelemetry's that apps use by themselves, and the module of ours that lets requests arrive at them.
 MIDDLEWARES: Final = (
     ("opentelemetry.instrumentation.asgi", "tracium.frameworks.asgi"),
     ("opentelemetry.instrumentation.wsgi", "tracium.frameworks.wsgi"),

@@ -5,10 +5,11 @@ from __future__ import annotations
 import inspect
 import logging
 import os
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from opentelemetry import trace
-from opentelemetry.sdk._configuration import _initialize_components, _OTelSDKConfigurator
+from opentelemetry.sdk import _configuration
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
@@ -20,7 +21,7 @@ from tracium.startup.exporter import BoundedBatchSpanProcessor, TraciumSpanExpor
 from tracium.startup.libraries import installed_version
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from opentelemetry.sdk.trace import SpanProcessor
     from opentelemetry.sdk.trace.export import SpanExporter
@@ -31,6 +32,11 @@ if TYPE_CHECKING:
 _TRACES_EXPORTER: Final = "OTEL_TRACES_EXPORTER"
 _PROTOCOL: Final = "OTEL_EXPORTER_OTLP_PROTOCOL"
 _CONFIG_FILE: Final = "OTEL_CONFIG_FILE"
+# Steps of the SDK's configuration, and the variables by which somebody asks for what they make.
+_STEPS: Final[Mapping[str, tuple[str, ...]]] = {
+    "_init_metrics": ("OTEL_METRICS_EXPORTER",),
+    "_init_logging": ("OTEL_LOGS_EXPORTER", "OTEL_PYTHON_LOGGING_AUTO_INSTRUMENTATION_ENABLED"),
+}
 
 
 class Pipeline:
@@ -62,7 +68,7 @@ class Pipeline:
         if not _is_unset():
             self._join(settings)
         elif os.environ.get(_CONFIG_FILE):
-            _OTelSDKConfigurator()._configure()  # type: ignore[no-untyped-call] # noqa: SLF001 - a distro's way in
+            _configuration._OTelSDKConfigurator()._configure()  # type: ignore[no-untyped-call] # noqa: SLF001 - as below
             self._join(settings)
         else:
             self._make(settings, auto_version)
@@ -84,14 +90,15 @@ class Pipeline:
         names = _exporters(settings)
         os.environ.setdefault(_PROTOCOL, settings.destination.protocol)
         self.logs = TenantLogRecordProcessor(settings.default_tenant)
-        _initialize_components(
-            auto_instrumentation_version=auto_version,
-            trace_exporter_names=names,
-            resource_attributes={**_described(settings), **_distribution()},
-            span_processors=[self._tenant_processor(settings)],
-            log_record_processors=[self.logs],
-            export_span_processor=cast("Any", lambda exporter: self._exporting(exporter, settings)),
-        )
+        with _unread_left_out():
+            _configuration._initialize_components(  # noqa: SLF001 - a distro's way in
+                auto_instrumentation_version=auto_version,
+                trace_exporter_names=names,
+                resource_attributes={**_described(settings), **_distribution()},
+                span_processors=[self._tenant_processor(settings)],
+                log_record_processors=[self.logs],
+                export_span_processor=cast("Any", lambda exporter: self._exporting(exporter, settings)),
+            )
         self.provider = trace.get_tracer_provider()
 
     def _join(self, settings: Settings) -> None:
@@ -134,6 +141,28 @@ class Pipeline:
         described = _described(settings)
         if described and self.batches is not None:
             self.batches.exporter.describe(Resource(described))
+
+
+@contextmanager
+def _unread_left_out() -> Iterator[None]:
+    """Make no provider of metrics and of logs that nothing exports.
+
+    The SDK makes them all the same. Instrumentations would measure every request for nobody then, and an app that sets a
+    provider of its own later would be refused.
+    """
+    unread = [step for step, wanted in _STEPS.items() if not any(map(_wants, wanted)) and hasattr(_configuration, step)]
+    kept = {step: getattr(_configuration, step) for step in unread}
+    for step in unread:
+        setattr(_configuration, step, lambda *_args, **_kwargs: None)
+    try:
+        yield
+    finally:
+        for step, original in kept.items():
+            setattr(_configuration, step, original)
+
+
+def _wants(variable: str) -> bool:
+    return os.environ.get(variable, "").strip().lower() not in {"", "none", "false"}
 
 
 def _is_unset() -> bool:

@@ -23,6 +23,8 @@ from tracium.tenancy.identity import check_tenant, is_tenant
 from tracium.tenancy.request import Binding, Place, place_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tracium.tenancy.block import Block
 
 STANDING: Final = create_key("tracium-standing")
@@ -41,6 +43,7 @@ class State(enum.Enum):
     NONE = enum.auto()
 
 
+_NO_MORE: Final[Mapping[str, object]] = {}
 # The place of every span that is in no request.
 _OUTSIDE: Final = Place(None, None)
 
@@ -139,15 +142,22 @@ def _baggage_says(carried: object, otherwise: State) -> tuple[State, str | None]
     return State.SET, check_tenant(value)
 
 
-def write(context: Context, state: State, tenant: str | None, binding: Binding | None, scope: Block | None) -> Context:
-    """A copy of `context` that says this; the baggage keeps its other entries."""
+def write(  # noqa: PLR0913, PLR0917 - a plain record, and what goes with it
+    context: Context,
+    state: State,
+    tenant: str | None,
+    binding: Binding | None,
+    scope: Block | None,
+    more: Mapping[str, object] = _NO_MORE,
+) -> Context:
+    """A copy of `context` that says this, and has these values; the baggage keeps its other entries."""
     carried = context.get(BAGGAGE)
     entries = carried.copy() if isinstance(carried, dict) else {}
     if tenant is not None:
         entries[TENANT_ID] = tenant
     else:
         entries.pop(TENANT_ID, None)
-    values = context.copy()
+    values = {**context, **more} if more else context.copy()
     values[BAGGAGE] = entries
     values[STANDING] = Standing(state, tenant, entries, binding, context.get(SPAN), scope)
     return Context(values)
@@ -192,9 +202,15 @@ def inherited_tenant(context: Context) -> str | None:
     return current_tenant(context)
 
 
-def begin_request(context: Context, binding: Binding) -> Context:
-    """`context` at the beginning of the request `binding`: whatever tenant was there is not the request's."""
-    return write(context, State.NOT_SET, None, binding, None)
+def begin_request(context: Context, binding: Binding, **more: object) -> Context:
+    """`context` at the beginning of the request `binding`: whatever tenant was there is not the request's.
+
+    Args:
+        context: What holds around the request.
+        binding: The request's own.
+        more: Further values of the context, by their keys.
+    """
+    return write(context, State.NOT_SET, None, binding, None, more)
 
 
 def unknown_span_in(context: Context) -> Span | None:
