@@ -55,9 +55,10 @@ def enter_asgi(owner: type, prepare: Prepare | None = None) -> bool:
     @functools.wraps(call)
     async def entered(self: Any, scope: Scope, receive: Receive, send: Send) -> None:
         _prepare(entered, self, scope)
-        if scope["type"] in REQUESTS:
+        if scope["type"] in REQUESTS and ARRIVED not in scope:
             await serve_asgi(functools.partial(call, self), scope, receive, send)
         else:
+            _follow(scope)
             await call(self, scope, receive, send)
 
     _replace(owner, "__call__", entered, prepare)
@@ -144,12 +145,10 @@ def is_part_of_another() -> bool:
 def _arrive(carrier: MutableMapping[str, Any], around: Context) -> Arrival | None:
     """The arrival of a request; None where it has arrived before, or what stands around the app has begun it."""
     try:
-        outer = arrival_in(around)
         if ARRIVED in carrier:
-            if outer is not None:
-                # What stands in between may have made a copy.
-                outer.carrier = carrier
+            _follow(carrier)
             return None
+        outer = arrival_in(around)
         if outer is None and get_current_span(around) is not INVALID_SPAN:
             return None
         if outer is not None and _adapts(outer.carrier, carrier):
@@ -159,6 +158,13 @@ def _arrive(carrier: MutableMapping[str, Any], around: Context) -> Arrival | Non
     except Exception as error:  # noqa: BLE001 - recording never breaks the app
         fault("taking in a request", error)
         return None
+
+
+def _follow(carrier: MutableMapping[str, Any]) -> None:
+    """Know a copy that something in between has made of what the server handed over."""
+    arrival = arrival_in(get_current())
+    if arrival is not None and not arrival.extracted and ARRIVED in carrier:
+        arrival.carrier = carrier
 
 
 def _adapts(scope: Mapping[str, Any] | None, environ: Mapping[str, Any]) -> bool:

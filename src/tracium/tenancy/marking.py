@@ -173,12 +173,14 @@ def mark_open_span(span: Span, tenant: str, *, by_default: bool = False) -> None
         tenant: A checked tenant id.
         by_default: Nobody set it: the first tenant that is set replaces it.
     """
-    attributes = getattr(span, "attributes", None)
-    if fetches_messages(getattr(span, "kind", SpanKind.INTERNAL), attributes):
+    # Attributes are a view that is made anew with each look.
+    if getattr(span, "kind", SpanKind.INTERNAL) is SpanKind.CONSUMER and fetches_messages(
+        SpanKind.CONSUMER, getattr(span, "attributes", None)
+    ):
         return
     place = place_of(span)
     replaces = place is not None and place.by_default
-    if by_default and (place is None or (not replaces and _stands(span, attributes))):
+    if by_default and (place is None or (not replaces and _stands(span, getattr(span, "attributes", None)))):
         return
     marking: Marking = _direct if _direct is not None and isinstance(span, _direct.span_class) else _public
     marking.mark(span, tenant, over=replaces)
