@@ -10,7 +10,7 @@ RUN := $(UV) run --frozen --no-sync
 ONCE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-openai test-frameworks test-wheel test-oldest lint format bench clean
+.PHONY: help setup demo test test-openai test-frameworks test-wheel test-oldest lint format bench bench-web soak clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,12 @@ bench: setup ## Print the figures: spans, start-up, set_tenant
 	$(RUN) python benchmarks/spans.py
 	$(RUN) python benchmarks/set_tenant.py
 	$(RUN) python benchmarks/startup.py
+
+bench-web: setup ## Print what a request costs with each web framework, beside OpenTelemetry without tracium
+	$(RUN) python benchmarks/web/cost.py
+
+soak: setup ## Serve 100,000 requests of 200 tenants and check every span (some minutes)
+	$(RUN) python benchmarks/web/soak.py
 
 clean: ## Remove everything that these commands made
 	rm -rf .venv
