@@ -99,7 +99,10 @@ def enter_wsgi(owner: type, prepare: Prepare | None = None, method: str = "__cal
     @functools.wraps(call)
     def entered(self: Any, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         _prepare(entered, self, environ)
-        return serve_wsgi(functools.partial(call, self), environ, start_response)
+        if ARRIVED not in environ:
+            return serve_wsgi(functools.partial(call, self), environ, start_response)
+        _follow(environ)
+        return call(self, environ, start_response)  # type: ignore[no-any-return] # a WSGI app's own
 
     _replace(owner, method, entered, prepare)
     return True
