@@ -180,6 +180,31 @@ def test_a_provider_that_is_not_the_sdks_is_named(receiver):
     assert "__main__.Own" in ended.stdout
 
 
+@pytest.mark.parametrize("exporter", ["", "none", "console"])
+def test_metrics_and_logs_that_nothing_exports_have_no_provider(receiver, exporter):
+    """The app may set its own later; what somebody asks for is there."""
+    ended = run_app(
+        """
+        import logging, tracium
+        logging.basicConfig()
+        tracium.trace()
+        from opentelemetry import _logs, metrics
+        from opentelemetry.sdk._logs import LoggerProvider
+        from opentelemetry.sdk.metrics import MeterProvider
+        made = isinstance(metrics.get_meter_provider(), MeterProvider), isinstance(_logs.get_logger_provider(), LoggerProvider)
+        if not any(made):
+            mine = MeterProvider(), LoggerProvider()
+            metrics.set_meter_provider(mine[0])
+            _logs.set_logger_provider(mine[1])
+            assert (metrics.get_meter_provider(), _logs.get_logger_provider()) == mine
+        print(*made)
+        """,
+        environment(receiver, OTEL_METRICS_EXPORTER=exporter, OTEL_LOGS_EXPORTER=exporter),
+    )
+    assert ended.stdout.split()[:2] == [str(exporter == "console")] * 2
+    assert ended.stderr == ""
+
+
 def test_sdk_disabled_means_no_thread_no_patch_no_export(receiver):
     """OTEL_SDK_DISABLED=true: only the tenant in the context works."""
     run_app(
