@@ -44,7 +44,8 @@ def carry(function: _Function) -> _Function:
                 restore(token)
 
         return cast("_Function", coroutine)
-    return cast("_Function", bind(context, function))
+    # A callable object has a state of its own, which stays its own.
+    return cast("_Function", functools.update_wrapper(bind(context, function), function, updated=()))
 
 
 def bind(context: Context, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -57,5 +58,4 @@ def bind(context: Context, function: Callable[..., Any]) -> Callable[..., Any]:
         finally:
             restore(token)
 
-    # A callable object has a state of its own, which stays its own.
-    return functools.update_wrapper(bound, function, updated=())
+    return bound
