@@ -86,9 +86,9 @@ def report(framework, wirings, measured, requests):
 def main():
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("frameworks", nargs="*", default=list(APPS), help=f"of {', '.join(APPS)} (default: all)")
-    options.add_argument("--wirings", default="plain,tracium", help="as in wiring.py; the first is 1.000")
-    options.add_argument("--rounds", type=int, default=40)
-    options.add_argument("--requests", type=int, default=400, help="in each round")
+    options.add_argument("--wirings", default="plain,baggage,tracium", help="as in wiring.py; the first is 1.000")
+    options.add_argument("--rounds", type=int, default=80)
+    options.add_argument("--requests", type=int, default=200, help="in each round")
     given = options.parse_args()
     for framework in given.frameworks:
         compare(framework, given.wirings.split(","), given.rounds, given.requests)

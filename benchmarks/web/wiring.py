@@ -1,6 +1,7 @@
 """How the apps are traced: by tracium, or by OpenTelemetry without it, with the same spans. WIRING says which.
 
-`plain` is the SDK, wired by hand; `distro` makes what `opentelemetry-instrument` makes: meters and loggers too.
+`plain` is the SDK, wired by hand, and its spans have no tenant; `baggage` is what puts one on those that start later, with
+OpenTelemetry's own means; `distro` makes what `opentelemetry-instrument` makes: meters and loggers too.
 """
 
 import os
@@ -13,6 +14,16 @@ READY_MADE = os.environ.get("MIDDLEWARE") == "ready-made"
 
 if WIRING == "tracium":
     from tracium import get_current_tenant, set_tenant
+elif WIRING == "baggage":
+    from opentelemetry import baggage, context
+
+    def set_tenant(tenant):
+        """By hand: it is never detached, and the server span has none."""
+        context.attach(baggage.set_baggage("tenant.id", tenant) if tenant else baggage.remove_baggage("tenant.id"))
+
+    def get_current_tenant():
+        """What the context says."""
+        return baggage.get_baggage("tenant.id")
 else:
 
     def set_tenant(_tenant):
@@ -52,6 +63,10 @@ def _wire_plain():
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
     provider = TracerProvider()
+    if WIRING == "baggage":
+        from opentelemetry.processor.baggage import ALLOW_ALL_BAGGAGE_KEYS, BaggageSpanProcessor
+
+        provider.add_span_processor(BaggageSpanProcessor(ALLOW_ALL_BAGGAGE_KEYS))
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     trace.set_tracer_provider(provider)
 
