@@ -162,6 +162,20 @@ def test_sigterm_sends_the_last_spans_and_ends_as_before(before, after, code):
         assert [span.name for span in receiver.spans] == ["last"]
 
 
+def test_what_is_under_way_when_a_server_is_asked_to_end_is_sent():
+    """A server's own handler ends it when its requests are done, and their spans end after the signal."""
+    before = (
+        "signal.signal(signal.SIGTERM, lambda *_: (trace.get_tracer('app').start_span('under way').end(), sys.exit(0)))"
+    )
+    with http_receiver() as receiver:
+        environ = environment(receiver, OTEL_BSP_SCHEDULE_DELAY="60000")
+        with started_app(SERVING.format(before=before, after=""), environ) as process:
+            assert process.stdout.readline() == "ready\n"
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(15) == 0
+        assert [span.name for span in receiver.spans] == ["last", "under way"]
+
+
 def test_sigterm_that_is_ignored_stays_ignored():
     """We never make a process end that would not."""
     with http_receiver() as receiver:
