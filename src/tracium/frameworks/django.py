@@ -201,12 +201,15 @@ def _end_span(call: Callable[..., Any], middleware: Any, args: Any, kwargs: Any)
 
 
 def _give_up(meta: dict[str, Any], middleware: Any, error: BaseException) -> None:
-    activation = meta.pop(middleware._environ_activation_key, None)  # noqa: SLF001 - where the instrumentation keeps it
-    token = meta.pop(middleware._environ_token, None)  # noqa: SLF001
-    if activation is not None:
-        activation.__exit__(type(error), error, error.__traceback__)
-    if token is not None:
-        restore(token)
+    try:
+        activation = meta.pop(middleware._environ_activation_key, None)  # noqa: SLF001 - where the instrumentation keeps it
+        token = meta.pop(middleware._environ_token, None)  # noqa: SLF001
+        if activation is not None:
+            activation.__exit__(type(error), error, error.__traceback__)
+        if token is not None:
+            restore(token)
+    except Exception as ours:  # noqa: BLE001 - the app's own exception goes on unchanged
+        fault("ending the span of a request that is given up", ours)
 
 
 def _see_span(span: Span, request: HttpRequest) -> None:  # noqa: ARG001 - the signature of a hook

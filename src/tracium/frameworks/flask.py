@@ -15,6 +15,7 @@ from opentelemetry.trace import get_current_span
 from wrapt import wrap_function_wrapper
 
 from tracium.exceptions import MissingExtraError
+from tracium.faults import fault
 from tracium.frameworks.entry import enter_wsgi
 from tracium.frameworks.incoming import WsgiRequest
 from tracium.frameworks.policy import Policy
@@ -55,7 +56,10 @@ def instrument() -> None:
         if not any(kind.__module__.startswith("opentelemetry.") for kind in type(app).__mro__):
             # Before the app's `wsgi_app` is wrapped, or handed to a server by itself. (A class that somebody has put into
             # the place of Flask's does it now.)
-            _instrument_app(FlaskInstrumentor.instrument_app, app)
+            try:
+                _instrument_app(FlaskInstrumentor.instrument_app, app)
+            except Exception as error:  # noqa: BLE001 - the app is made all the same
+                fault("instrumenting a Flask app", error)
 
     _let_arrive(prepare)
     wrap_function_wrapper(Flask, "__init__", make_and_instrument)
