@@ -12,6 +12,8 @@ from tracium import faults, notices
 from tracium.signals import TenantSpanProcessor, tenant_span_processor
 from tracium.testing import MemoryPipeline
 
+pytest_plugins = ["support.mechanisms"]
+
 # No test asserts a time: machines are noisy.
 hypothesis.settings.register_profile("tracium", deadline=None)
 hypothesis.settings.load_profile("tracium")

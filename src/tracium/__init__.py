@@ -1,5 +1,8 @@
 """tracium: OpenTelemetry for Python in which the tenant is a first-class part of the context."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from tracium.agents import AgentSpan, AgentTrace, agent_span, agent_trace, start_trace
 from tracium.exceptions import (
     MissingExtraError,
@@ -11,6 +14,9 @@ from tracium.exceptions import (
 )
 from tracium.startup import aflush, ashutdown, flush, init, report, shutdown, trace
 from tracium.tenancy import carry, get_current_tenant, set_tenant, tenant
+
+if TYPE_CHECKING:
+    from tracium import queues
 
 __all__ = [
     "AgentSpan",
@@ -29,6 +35,7 @@ __all__ = [
     "flush",
     "get_current_tenant",
     "init",
+    "queues",
     "report",
     "set_tenant",
     "shutdown",
@@ -36,3 +43,10 @@ __all__ = [
     "tenant",
     "trace",
 ]
+
+
+def __getattr__(name: str) -> object:
+    # It reads OTEL_PROPAGATORS when it is imported, which an app may still set after this import.
+    if name == "queues":
+        return import_module("tracium.queues")
+    raise AttributeError(f"module 'tracium' has no attribute {name!r}")

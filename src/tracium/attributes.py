@@ -11,6 +11,9 @@ from typing import Final
 TENANT_ID: Final = "tenant.id"
 # true on the span of a request in which a second tenant was set.
 TENANT_MIXED: Final = "tracium.tenant.mixed"
+# A counter of tenants that arrived and were not believed, and its attribute.
+REJECTED: Final = "tracium.tenant.rejected"
+REJECTION_REASON: Final = "tracium.tenant.rejected.reason"
 
 # Resource: https://opentelemetry.io/docs/specs/semconv/resource/
 SERVICE_NAME: Final = "service.name"
@@ -21,6 +24,10 @@ DISTRO_VERSION: Final = "telemetry.distro.version"
 
 # Messaging: https://opentelemetry.io/docs/specs/semconv/messaging/messaging-spans/
 MESSAGING_OPERATION_TYPE: Final = "messaging.operation.type"
+MESSAGING_OPERATION_NAME: Final = "messaging.operation.name"
+MESSAGING_SYSTEM: Final = "messaging.system"
+MESSAGING_DESTINATION: Final = "messaging.destination.name"
+MESSAGING_MESSAGE_ID: Final = "messaging.message.id"
 MESSAGING_OPERATION_DEPRECATED: Final = "messaging.operation"
 MESSAGING_BATCH_COUNT: Final = "messaging.batch.message_count"
 

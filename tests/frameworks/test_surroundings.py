@@ -16,8 +16,8 @@ from support.web import web_server
 
 import tracium
 from tracium import notices
+from tracium.frameworks.arrival import WebArrival
 from tracium.frameworks.body import stepped
-from tracium.tenancy.arrival import Arrival
 
 SERVER = 2
 TRACE = "import tracium\ntracium.trace()\n"
@@ -333,7 +333,7 @@ def test_a_tenant_that_is_set_around_an_app_is_said_to_be_dropped():
     """Once, with the cure: a request begins without the tenant of its thread."""
     with tracium.tenant("around"):
         for _ in range(2):
-            token = attach(Arrival({}).context)
+            token = attach(WebArrival({}).context)
             assert tracium.get_current_tenant() is None
             detach(token)
     assert [(notice.key, notice.count) for notice in notices.notices()] == [("tenant:around", 2)]
@@ -341,7 +341,7 @@ def test_a_tenant_that_is_set_around_an_app_is_said_to_be_dropped():
 
 def test_an_arrival_is_gone_with_its_request():
     """By counting references alone: garbage that only the collector finds costs every request."""
-    arrival = Arrival({})
+    arrival = WebArrival({})
     arrival.close()
     gone = weakref.ref(arrival)
     gc.disable()

@@ -7,8 +7,7 @@ way out the tenant stays here: the one who is called may be anybody. All other b
 
 from __future__ import annotations
 
-import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from opentelemetry.context import Context, get_current, set_value
 from opentelemetry.propagate import get_global_textmap, set_global_textmap
@@ -21,14 +20,18 @@ from opentelemetry.propagators.textmap import (
     default_setter,
 )
 
-from tracium import notices
 from tracium.attributes import TENANT_ID
+from tracium.boundary.rejection import reject
 from tracium.tenancy.arrival import arrival_in
 from tracium.tenancy.request import Binding
 from tracium.tenancy.standing import BAGGAGE, begin_request, unknown_span_in
 
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
+
+_OF_MESSAGES: Final = tuple(
+    f"opentelemetry.instrumentation.{name}." for name in ("aiokafka", "confluent_kafka", "kafka")
+)
 
 
 class TenantPropagator(TextMapPropagator):
@@ -53,15 +56,11 @@ class TenantPropagator(TextMapPropagator):
         """
         around = get_current() if context is None else context
         extracted = self.inner.extract(carrier, without_tenant(around), getter)
-        if _carries_tenant(extracted):
-            notices.say(
-                "tenant:unproven",
-                logging.WARNING,
-                f"A request brought {TENANT_ID} in its baggage header. Anyone can send that, so it is dropped. Set the "
-                "tenant from what your app trusts (a verified token, your own session) with tracium.set_tenant().",
-            )
-            extracted = without_tenant(extracted)
         arrival = arrival_in(around)
+        if _carries_tenant(extracted):
+            if (arrival is None or not arrival.judged(carrier)) and not _reads_messages(getter):
+                reject("unproven")
+            extracted = without_tenant(extracted)
         resumed = None if arrival is None else arrival.resume(carrier, around, extracted)
         return begin_request(extracted, Binding(unknown_span_in(extracted))) if resumed is None else resumed
 
@@ -80,6 +79,11 @@ class TenantPropagator(TextMapPropagator):
         return self.inner.fields
 
 
+def _reads_messages(getter: object) -> bool:
+    """Whether an instrumentation looks at a message's trace: its tenant counts where the message is processed."""
+    return type(getter).__module__.startswith(_OF_MESSAGES)
+
+
 def install() -> TenantPropagator:
     """Put our propagator around the global one, once."""
     current = get_global_textmap()
@@ -88,6 +92,12 @@ def install() -> TenantPropagator:
     ours = TenantPropagator(current)
     set_global_textmap(ours)
     return ours
+
+
+def configured() -> TextMapPropagator:
+    """The propagator that the user configured, without ours around it."""
+    current = get_global_textmap()
+    return current.inner if isinstance(current, TenantPropagator) else current
 
 
 def without_tenant(context: Context) -> Context:

@@ -17,10 +17,10 @@ from wrapt import wrap_function_wrapper
 
 from tracium.exceptions import MissingExtraError, SettingError
 from tracium.faults import fault
+from tracium.frameworks.arrival import web_arrival_in
 from tracium.frameworks.entry import enter_asgi, enter_wsgi
 from tracium.frameworks.incoming import WsgiRequest, plain_host
 from tracium.frameworks.policy import Policy
-from tracium.tenancy.arrival import arrival_in
 from tracium.tenancy.attachment import restore
 
 try:
@@ -213,7 +213,7 @@ def _give_up(meta: dict[str, Any], middleware: Any, error: BaseException) -> Non
 
 
 def _see_span(span: Span, request: HttpRequest) -> None:  # noqa: ARG001 - the signature of a hook
-    arrival = arrival_in(get_current())
+    arrival = web_arrival_in(get_current())
     if arrival is not None:
         arrival.span = span
 
@@ -248,7 +248,7 @@ def _let_arrive(prepare: Prepare | None = None) -> None:
 
 async def _send_response(send: Callable[..., Awaitable[None]], handler: Any, args: Any, kwargs: Any) -> None:  # noqa: ARG001 - wrapt's signature
     """Send a response, whose body may run now, in the context of its request, which the middleware has left already."""
-    arrival = arrival_in(get_current())
+    arrival = web_arrival_in(get_current())
     token = attach(get_current() if arrival is None else arrival.streaming())
     try:
         await send(*args, **kwargs)

@@ -14,8 +14,8 @@ from opentelemetry.context import attach, detach, get_current
 from opentelemetry.trace import INVALID_SPAN, get_current_span
 
 from tracium.faults import fault
+from tracium.frameworks.arrival import ARRIVED, WebArrival, web_arrival_in
 from tracium.frameworks.body import runs_code, stepped
-from tracium.tenancy.arrival import ARRIVED, Arrival, arrival_in
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
@@ -141,23 +141,23 @@ def _call_wsgi(app: WsgiCall, environ: Environ, start_response: StartResponse, c
 
 def is_part_of_another() -> bool:
     """Whether the app that is called now serves a request for which another app has made the server span already."""
-    arrival = arrival_in(get_current())
+    arrival = web_arrival_in(get_current())
     return arrival is not None and arrival.extracted
 
 
-def _arrive(carrier: MutableMapping[str, Any], around: Context) -> Arrival | None:
+def _arrive(carrier: MutableMapping[str, Any], around: Context) -> WebArrival | None:
     """The arrival of a request; None where it has arrived before, or what stands around the app has begun it."""
     try:
         if ARRIVED in carrier:
             _follow(carrier)
             return None
-        outer = arrival_in(around)
+        outer = web_arrival_in(around)
         if outer is None and get_current_span(around) is not INVALID_SPAN:
             return None
         if outer is not None and _adapts(outer.carrier, carrier):
             carrier[ARRIVED] = True
             return None
-        return Arrival(carrier)
+        return WebArrival(carrier)
     except Exception as error:  # noqa: BLE001 - recording never breaks the app
         fault("taking in a request", error)
         return None
@@ -165,7 +165,7 @@ def _arrive(carrier: MutableMapping[str, Any], around: Context) -> Arrival | Non
 
 def _follow(carrier: MutableMapping[str, Any]) -> None:
     """Know a copy that something in between has made of what the server handed over."""
-    arrival = arrival_in(get_current())
+    arrival = web_arrival_in(get_current())
     if arrival is not None and not arrival.extracted and ARRIVED in carrier:
         arrival.carrier = carrier
 

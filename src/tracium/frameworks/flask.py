@@ -16,11 +16,11 @@ from wrapt import wrap_function_wrapper
 
 from tracium.exceptions import MissingExtraError
 from tracium.faults import fault
+from tracium.frameworks.arrival import web_arrival_in
 from tracium.frameworks.entry import enter_wsgi
 from tracium.frameworks.incoming import WsgiRequest
 from tracium.frameworks.policy import Policy
 from tracium.frameworks.wsgi import finish
-from tracium.tenancy.arrival import arrival_in
 
 try:
     from flask import abort, request
@@ -158,6 +158,6 @@ def _put_first(app: Any) -> None:
 
 
 def _see_span() -> None:
-    arrival = arrival_in(get_current())
+    arrival = web_arrival_in(get_current())
     if arrival is not None:
         arrival.span = get_current_span()

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from tracium.exceptions import MissingExtraError
 from tracium.frameworks import asgi
+from tracium.frameworks.arrival import ARRIVED
 from tracium.frameworks.entry import enter_asgi, is_part_of_another
-from tracium.tenancy.arrival import ARRIVED
 
 try:
     from starlette import applications
