@@ -7,6 +7,8 @@ import threading
 from dataclasses import dataclass
 from typing import Final
 
+from tracium.forks import in_children
+
 logger: Final = logging.getLogger("tracium")
 
 
@@ -32,7 +34,11 @@ class _Board:
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
+        in_children(self._renew_lock)
         self._notices: dict[str, Notice] = {}
+
+    def _renew_lock(self) -> None:
+        self._lock = threading.RLock()
 
     def say(self, key: str, level: int, text: str) -> None:
         with self._lock:

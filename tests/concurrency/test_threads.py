@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import logging.handlers
 import queue
@@ -18,6 +19,7 @@ from support.app import environment, run_app
 
 import tracium
 from tracium.concurrency import threads
+from tracium.concurrency.handing import POOL_METHODS
 
 PATCHED = [
     (threading.Thread, "start"),
@@ -25,7 +27,7 @@ PATCHED = [
     (Future, "add_done_callback"),
     (ThreadPool, "__init__"),
     (logging.handlers.QueueListener, "start"),
-    *((Pool, name) for name in threads._HAND_OVER),
+    *((Pool, name) for name in POOL_METHODS),
 ]
 
 
@@ -282,3 +284,74 @@ def test_a_pool_of_40_tenants_mixes_nothing(pipeline):
         parent, child = spans[f"parent {number}"], spans[f"work {number}"]
         assert child.attributes["tenant.id"] == f"t{number % 40}"
         assert child.parent.span_id == parent.context.span_id
+
+
+def in_thread(work):
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+
+
+def in_subclass(work):
+    class Worker(threading.Thread):
+        def run(self):
+            work()
+
+    thread = Worker()
+    thread.start()
+    thread.join()
+
+
+def in_timer(work):
+    timer = threading.Timer(0, work)
+    timer.start()
+    timer.join()
+
+
+WAYS = {
+    "Thread": in_thread,
+    "Thread subclass with its own run": in_subclass,
+    "Timer": in_timer,
+    "asyncio.to_thread": lambda work: asyncio.run(asyncio.to_thread(work)),
+}
+
+
+@pytest.mark.parametrize(
+    "way", [*WAYS, "ThreadPoolExecutor.submit", "ThreadPoolExecutor.map", "run_in_executor", "ThreadPool"]
+)
+def test_what_is_carried(way, mechanism, pipeline):
+    """The tenant and the trace go along, and the next piece of work there has neither."""
+    with contextlib.ExitStack() as stack:
+        with tracium.tenant("whoever is served while threads start"):
+            executor = stack.enter_context(ThreadPoolExecutor(1))
+            pool = stack.enter_context(ThreadPool(1))
+            executor.submit(current).result()
+        hand_over = WAYS | {
+            "ThreadPoolExecutor.submit": lambda work: executor.submit(work).result(),
+            "ThreadPoolExecutor.map": lambda work: list(executor.map(lambda _: work(), [None])),
+            "run_in_executor": lambda work: asyncio.run(_in_executor(executor, work)),
+            "ThreadPool": pool.apply,
+        }
+        seen = []
+
+        def work():
+            with pipeline.tracer.start_as_current_span("work") as span:
+                seen.append((current(), (span.attributes or {}).get("tenant.id"), span.get_span_context().trace_id))
+            tracium.set_tenant("of the work before")
+
+        for tenant in ("acme", "globex"):
+            with tracium.tenant(tenant), pipeline.tracer.start_as_current_span("request") as span:
+                hand_over[way](work)
+                seen[-1] += (tenant, span.get_span_context().trace_id)
+        hand_over[way](work)
+    *carried, nobodys = seen
+    mechanism(
+        way,
+        tenant=all(current == marked == tenant for current, marked, _, tenant, _ in carried),
+        trace=all(trace == above for _, _, trace, _, above in carried),
+        clean=nobodys[:2] == (None, None) and nobodys[2] not in {one[2] for one in carried},
+    )
+
+
+async def _in_executor(executor, work):
+    await asyncio.get_running_loop().run_in_executor(executor, work)

@@ -58,26 +58,26 @@ def test_an_instrumentor_that_does_not_import_is_named(receiver, tmp_path):
 
 def test_a_library_of_a_version_that_cannot_be_instrumented_is_named(receiver, tmp_path):
     """It is said when the library is imported, not before."""
-    distribution(tmp_path, "celery", None, body="app = None", version="99.0")
-    distribution(tmp_path, "some-celery-instrumentor", "celery", requires="celery>=4,<6", body=WORKING)
+    distribution(tmp_path, "anthropic", None, body="app = None", version="2.0")
+    distribution(tmp_path, "some-anthropic-instrumentor", "anthropic", requires="anthropic>=1,<2", body=WORKING)
     ended = run_app(
         "import logging, tracium\nlogging.basicConfig()\ntracium.trace()\n"
-        'assert not [p for p in tracium.report().problems if "is used" in p]\nimport celery\n' + PROBLEMS,
+        'assert not [p for p in tracium.report().problems if "is used" in p]\nimport anthropic\n' + PROBLEMS,
         environment(receiver, PYTHONPATH=str(tmp_path)),
     )
-    assert "celery 99.0 is used but not instrumented" in ended.stdout
-    assert "celery<6,>=4" in ended.stdout
+    assert "anthropic 2.0 is used but not instrumented" in ended.stdout
+    assert "anthropic<2,>=1" in ended.stdout
 
 
 def test_a_library_that_nothing_instruments_is_named_with_its_extra(receiver, tmp_path):
     """The cure is the command that installs the extra."""
-    distribution(tmp_path, "celery", None, body="app = None", version="5.5.0")
+    distribution(tmp_path, "anthropic", None, body="app = None", version="2.0")
     ended = run_app(
-        f"import logging, tracium\nlogging.basicConfig()\ntracium.trace()\nimport celery\n{PROBLEMS}",
+        f"import logging, tracium\nlogging.basicConfig()\ntracium.trace()\nimport anthropic\n{PROBLEMS}",
         environment(receiver, PYTHONPATH=str(tmp_path)),
     )
-    assert 'pip install "tracium[celery]"' in ended.stderr
-    assert 'pip install "tracium[celery]"' in ended.stdout
+    assert 'pip install "tracium[anthropic]"' in ended.stderr
+    assert 'pip install "tracium[anthropic]"' in ended.stdout
 
 
 def test_an_unknown_instrumentor_waits_for_its_library_too(receiver, tmp_path):

@@ -8,24 +8,19 @@ nothing.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-from opentelemetry.context import Context, attach, detach, get_current
+from opentelemetry.context import attach, detach, get_current
 from wrapt import register_post_import_hook, wrap_function_wrapper
 
+from tracium.concurrency.handing import POOL_METHODS, with_function, with_nothing
 from tracium.tenancy.carrying import bind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from types import ModuleType
 
-    Call = Callable[..., Any]
-    Args = tuple[Any, ...]
-    KwArgs = dict[str, Any]
-
-_NOTHING: Final = Context()
-# The methods of `multiprocessing.pool.Pool` that hand over work; `apply` and the rest call these.
-_HAND_OVER: Final = ("apply_async", "map", "map_async", "starmap", "starmap_async", "imap", "imap_unordered")
+    from tracium.concurrency.handing import Args, Call, KwArgs
 
 
 def instrument() -> None:
@@ -49,13 +44,13 @@ def _patch_future(module: ModuleType) -> None:
 
 
 def _patch_pools(module: ModuleType) -> None:
-    wrap_function_wrapper(module, "ThreadPool.__init__", _with_nothing)
-    for name in _HAND_OVER:
+    wrap_function_wrapper(module, "ThreadPool.__init__", with_nothing)
+    for name in POOL_METHODS:
         wrap_function_wrapper(module, f"Pool.{name}", _hand_over)
 
 
 def _patch_listener(module: ModuleType) -> None:
-    wrap_function_wrapper(module, "QueueListener.start", _with_nothing)
+    wrap_function_wrapper(module, "QueueListener.start", with_nothing)
 
 
 def _start(start: Call, thread: Any, args: Args, kwargs: KwArgs) -> None:
@@ -91,49 +86,21 @@ def _put_back(thread: Any, own: object) -> None:
         thread.run = own
 
 
-def _submit(submit: Call, executor: object, args: Args, kwargs: KwArgs) -> Any:  # noqa: ARG001 - wrapt's signature
+def _submit(submit: Call, executor: object, args: Args, kwargs: KwArgs) -> Any:
     """Bind the work, and let a thread that is started for it begin with nothing."""
-    context = get_current()
-    if not args:
-        return submit(*args, **kwargs)
-    token = attach(_NOTHING)
-    try:
-        return submit(_bound(context, args[0]), *args[1:], **kwargs)
-    finally:
-        detach(token)
+    args, kwargs = with_function(args, kwargs, "fn", partial(bind, get_current()))
+    return with_nothing(submit, executor, args, kwargs)
 
 
 def _add_done_callback(add: Call, future: object, args: Args, kwargs: KwArgs) -> Any:  # noqa: ARG001 - wrapt's signature
     """Bind the callback: it may run in the thread of whoever cancels."""
-    context = get_current()
-    if args:
-        args = (_bound(context, args[0]), *args[1:])
-    elif "fn" in kwargs:
-        kwargs = {"fn": _bound(context, kwargs["fn"])}
+    args, kwargs = with_function(args, kwargs, "fn", partial(bind, get_current()))
     return add(*args, **kwargs)
 
 
 def _hand_over(hand_over: Call, pool: Any, args: Args, kwargs: KwArgs) -> Any:
     from multiprocessing.pool import ThreadPool  # noqa: PLC0415 - loaded when this is called
 
-    if not isinstance(pool, ThreadPool):
-        return hand_over(*args, **kwargs)
-    context = get_current()
-    if args:
-        args = (_bound(context, args[0]), *args[1:])
-    elif "func" in kwargs:
-        kwargs = {**kwargs, "func": _bound(context, kwargs["func"])}
+    if isinstance(pool, ThreadPool):
+        args, kwargs = with_function(args, kwargs, "func", partial(bind, get_current()))
     return hand_over(*args, **kwargs)
-
-
-def _with_nothing(call: Call, instance: object, args: Args, kwargs: KwArgs) -> Any:  # noqa: ARG001 - wrapt's signature
-    """Threads that serve everybody begin with nothing."""
-    token = attach(_NOTHING)
-    try:
-        return call(*args, **kwargs)
-    finally:
-        detach(token)
-
-
-def _bound(context: Context, function: Any) -> Any:
-    return bind(context, function) if callable(function) else function

@@ -18,15 +18,29 @@ _SIGNAL: Final = signal.SIGTERM
 
 
 class Exit:
-    """Runs `flush` once more before the process ends: at exit and on SIGTERM.
+    """Sends the last spans before the process ends: at exit and on SIGTERM.
 
     Python ends by SIGTERM without running what is registered for its exit. So we take the signal where nobody has; the
     process ends by it as before. A handler that the app or its server has, or sets later, is left alone: it ends the
     process in its own way, and what is under way until then is sent at the exit.
+
+    Args:
+        flush: Called at exit.
+        drain: Called on the signal, in a thread of its own; it must take no lock that the main thread may hold.
+        give_up: Called when it has not returned in time.
+        timeout: Gives the seconds that it has.
     """
 
-    def __init__(self, flush: Callable[[], object], timeout: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        flush: Callable[[], object],
+        drain: Callable[[], object],
+        give_up: Callable[[], object],
+        timeout: Callable[[], float],
+    ) -> None:
         self._flush = flush
+        self._drain = drain
+        self._give_up = give_up
         self._timeout = timeout
 
     def watch(self) -> None:
@@ -47,9 +61,11 @@ class Exit:
             _thread.start_new_thread(self._flush_and_end, (number,))
             return
         # The handler interrupts the main thread anywhere, also where it holds a lock that a flush needs.
-        flushing = threading.Thread(target=self._flush, name="tracium-flush", daemon=True)
-        flushing.start()
-        flushing.join(self._timeout())
+        draining = threading.Thread(target=self._drain, name="tracium-flush", daemon=True)
+        draining.start()
+        draining.join(self._timeout())
+        if draining.is_alive():
+            self._give_up()
         _end(number)
 
     def _flush_and_end(self, number: int) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+import netrc  # noqa: F401 - requests imports it with its first request; a child forked in that moment would wait for it for ever
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
 import requests
 from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
+from tracium.forks import around
 from tracium.startup.delivery import Delivery
 from tracium.startup.failure import failure_from, listening
 
@@ -21,6 +23,11 @@ if TYPE_CHECKING:
     from tracium.settings import Destination
 
 _SLOW: Final = logging.makeLogRecord({"msg": "it did not answer before the process ended (TRACIUM_FLUSH_TIMEOUT)"})
+
+# Seconds that a fork may wait for an export over gRPC.
+_PAUSE: Final = 2.0
+
+_inherited: Final[list[SpanExporter | None]] = []
 
 _NO_HEADERS: Final = {"tracium-sends": "no headers of the environment"}
 
@@ -41,7 +48,10 @@ class TraciumSpanExporter(SpanExporter):
         self._merged: dict[int, tuple[Resource, Resource]] = {}
         self.destination = destination
         self.delivery = Delivery(destination)
-        self._inner = self._make(destination)
+        self._inner: SpanExporter | None = self._make(destination)
+        self._sending = threading.Lock()
+        self._paused = False
+        around(self._pause, self._go_on)
 
     def redirect(self, destination: Destination) -> None:
         """Send to `destination` from now on."""
@@ -52,7 +62,21 @@ class TraciumSpanExporter(SpanExporter):
             before, self._inner = self._inner, made
             self.destination = destination
             self.delivery = Delivery(destination)
-        before.shutdown()
+        if before is not None:
+            before.shutdown()
+
+    def begin_anew(self) -> None:
+        """Share nothing with the parent of a forked process: neither its connections nor its locks nor its counts."""
+        # Whatever ends a connection that was inherited ends it for the parent too, so it is kept and never used.
+        _inherited.append(self._inner)
+        self._lock = threading.Lock()
+        self._sending = threading.Lock()
+        self._paused = False
+        self._closing = threading.Event()
+        self._underway = None
+        self.delivery = Delivery(self.destination)
+        # It is made where it is needed, because not every library can be called while a process is being forked.
+        self._inner = None
 
     def describe(self, resource: Resource) -> None:
         """Add `resource` to that of every span from now on: what `init` learned after the provider was made."""
@@ -60,14 +84,30 @@ class TraciumSpanExporter(SpanExporter):
             self._resource = resource
             self._merged.clear()
 
+    def _pause(self) -> None:
+        """Let no export be under way while this process is forked: a child could not use gRPC then.
+
+        An export that takes long is not waited for, nor a destination that does not answer: such a child says that it
+        cannot send.
+        """
+        if self.destination.protocol == "grpc" and self.delivery.delivered.failure is None:
+            self._paused = self._sending.acquire(timeout=_PAUSE)
+
+    def _go_on(self) -> None:
+        if self._paused:
+            self._paused = False
+            self._sending.release()
+
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Send `spans`; a failure is counted and said once, with its cause and the cure."""
         with self._lock:
+            if self._inner is None:
+                self._inner = self._make(self.destination)
             inner, delivery, resource = self._inner, self.delivery, self._resource
         if resource is not None:
             spans = [self._described(span, resource) for span in spans]
         result, error = SpanExportResult.FAILURE, None
-        with listening() as heard:
+        with self._sending, listening() as heard:
             self._underway = (len(spans), heard)
             try:
                 result = inner.export(spans)
@@ -85,12 +125,19 @@ class TraciumSpanExporter(SpanExporter):
         """From now on a refused connection is final: the process ends and nobody waits for a retry."""
         self._closing.set()
 
+    def finish(self, timeout: float) -> None:
+        """Wait `timeout` seconds at most for what another thread sends, and say what did not arrive."""
+        if self._sending.acquire(timeout=timeout):
+            self._sending.release()
+        self.delivery.close()
+
     def shutdown(self) -> None:
         """Send no more; what is still on its way is given up."""
         underway = self._underway
         if underway is not None:
             self.delivery.lost(underway[0], failure_from(list(underway[1]) or [_SLOW]))
-        self._inner.shutdown()
+        if self._inner is not None:
+            self._inner.shutdown()
         self.delivery.close()
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:  # noqa: ARG002 - the interface's
@@ -132,30 +179,6 @@ class TraciumSpanExporter(SpanExporter):
             end_time=span.end_time,
             instrumentation_scope=span.instrumentation_scope,
         )
-
-
-class BoundedBatchSpanProcessor(BatchSpanProcessor):
-    """The SDK's batch processor, whose shutdown waits no longer than it is told.
-
-    Attributes:
-        timeout: Seconds that a shutdown may take.
-        exporter: Where the batches go.
-    """
-
-    def __init__(self, exporter: TraciumSpanExporter, timeout: float) -> None:
-        super().__init__(exporter)
-        self.timeout = timeout
-        self.exporter = exporter
-
-    def shutdown(self) -> None:
-        """Send what is left, within the timeout."""
-        self.exporter.close_soon()
-        # The SDK's own shutdown waits for 30 seconds; the one that takes a time is behind it.
-        batches: Any = getattr(self, "_batch_processor", None)
-        if batches is None:
-            super().shutdown()  # type: ignore[no-untyped-call] # the SDK's
-        else:
-            batches.shutdown(timeout_millis=int(self.timeout * 1000))
 
 
 class _Session(requests.Session):

@@ -9,16 +9,21 @@ import threading
 from pathlib import Path
 from typing import Final
 
+from tracium.startup.children import is_child
+
 PROBE: Final = "TRACIUM_DOCTOR_REPORT"
 """The variable that names the file into which such a process writes its report."""
 
 _SECONDS: Final = 0.25
+_reporting: int | None = None
 
 
 def write_reports_for_doctor() -> None:
     """If doctor asks for it, write this process's report again and again, and a last time when it ends."""
+    global _reporting  # noqa: PLW0603 - one process reports: its children would write over it
     path = os.environ.get(PROBE)
-    if path:
+    if path and not is_child():
+        _reporting = os.getpid()
         atexit.register(write_report_for_doctor)
         threading.Thread(target=_write_forever, args=(Path(path),), name="tracium-doctor", daemon=True).start()
 
@@ -26,7 +31,7 @@ def write_reports_for_doctor() -> None:
 def write_report_for_doctor() -> None:
     """If doctor asks for it, write this process's report."""
     path = os.environ.get(PROBE)
-    if path:
+    if path and _reporting == os.getpid():
         _write(Path(path))
 
 

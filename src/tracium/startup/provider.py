@@ -16,8 +16,9 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from tracium import notices
 from tracium.attributes import DEPLOYMENT_ENVIRONMENT, DISTRO_NAME, DISTRO_VERSION, SERVICE_NAME, SERVICE_VERSION
 from tracium.signals import TenantLogRecordProcessor, tenant_span_processor
+from tracium.startup.batches import BoundedBatchSpanProcessor
 from tracium.startup.delivery import watch_queue
-from tracium.startup.exporter import BoundedBatchSpanProcessor, TraciumSpanExporter
+from tracium.startup.exporter import TraciumSpanExporter
 from tracium.startup.libraries import installed_version
 
 if TYPE_CHECKING:

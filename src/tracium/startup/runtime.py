@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tracium import notices
 from tracium.boundary.propagation import install as install_propagator
+from tracium.forks import in_children
 from tracium.settings import Settings, resolve
+from tracium.startup.children import finish_children, set_up_children
 from tracium.startup.exit import Exit
 from tracium.startup.instrumentation import Instrumentation
 from tracium.startup.probe import write_report_for_doctor, write_reports_for_doctor
@@ -28,11 +30,15 @@ class Runtime:
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
+        in_children(self._renew_lock)
         self._given: dict[str, Any] = {}
         self._exit: Exit | None = None
         self.settings: Settings | None = None
         self.pipeline: Pipeline | None = None
         self.instrumentation: Instrumentation | None = None
+
+    def _renew_lock(self) -> None:
+        self._lock = threading.RLock()
 
     def configure(self, given: dict[str, Any], *, auto_version: str | None = None) -> None:
         """Merge `given` with what earlier calls were given, and let it take effect."""
@@ -57,6 +63,7 @@ class Runtime:
                 return
             if self.instrumentation is None:
                 self.instrumentation = Instrumentation()
+                set_up_children()
             self.instrumentation.apply()
 
     def flush(self, timeout: float | None = None) -> bool:
@@ -77,13 +84,36 @@ class Runtime:
     def shutdown(self) -> None:
         """Send what is there and end our part; a later `init` or `trace` does not begin anew."""
         with self._lock:
-            if self._exit is not None:
-                self._exit.leave()
-                self._exit = None
             batches = None if self.pipeline is None else self.pipeline.batches
         if batches is not None:
             batches.shutdown()
+        with self._lock:
+            # Not before: a signal that comes while the last spans are sent would end the process at once.
+            if self._exit is not None:
+                self._exit.leave()
+                self._exit = None
         write_report_for_doctor()
+
+    def _drain(self) -> None:
+        batches = None if self.pipeline is None else self.pipeline.batches
+        if batches is not None:
+            batches.drain()
+        write_report_for_doctor()
+
+    def _give_up(self) -> None:
+        if self.pipeline is not None and self.pipeline.batches is not None:
+            self.pipeline.batches.exporter.shutdown()
+
+    def finish(self) -> None:
+        """Send what is there, whoever exports it, and end our part, because the process ends without Python's own exit."""
+        if self.pipeline is not None and self.pipeline.joined:
+            self.flush()
+        self.shutdown()
+
+    @property
+    def given(self) -> dict[str, Any] | None:
+        """The options of all calls in one, for a process that shall be set up alike; None before the first call."""
+        return None if self.settings is None else dict(self._given)
 
     def _start(self, settings: Settings, auto_version: str | None) -> None:
         # The SDK is only imported where it is used: not with OTEL_SDK_DISABLED, not for set_tenant() alone.
@@ -93,8 +123,9 @@ class Runtime:
         write_reports_for_doctor()
         self.pipeline = Pipeline()
         self.pipeline.start(settings, auto_version)
-        self._exit = Exit(self.shutdown, lambda: settings.flush_timeout)
+        self._exit = Exit(self.shutdown, self._drain, self._give_up, lambda: settings.flush_timeout)
         self._exit.watch()
+        finish_children(self)
         self._say_destination(settings)
 
     def _say_destination(self, settings: Settings) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from opentelemetry.trace import Span, SpanKind
 
 from tracium.attributes import MESSAGING_BATCH_COUNT, MESSAGING_OPERATION_DEPRECATED, MESSAGING_OPERATION_TYPE
+from tracium.forks import in_children
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,6 +33,18 @@ class Bound(enum.Enum):
     MIXED = enum.auto()
 
 
+# One for all: it is held for a moment only, and a child process that is forked in that moment gets a new one.
+_lock = threading.Lock()
+
+
+def _renew_lock() -> None:
+    global _lock  # noqa: PLW0603 - whoever held it is not in this process
+    _lock = threading.Lock()
+
+
+in_children(_renew_lock)
+
+
 class Binding:
     """Which tenant one request belongs to; made when the request begins, shared by all its contexts.
 
@@ -42,7 +55,7 @@ class Binding:
         above: The span that the request began under, if that is not known to be outside it by its place.
     """
 
-    __slots__ = ("__weakref__", "_entry", "_lock", "above", "default", "mixed", "tenant")
+    __slots__ = ("__weakref__", "_entry", "above", "default", "mixed", "tenant")
 
     def __init__(self, above: Span | None = None) -> None:
         self.above = above
@@ -50,11 +63,10 @@ class Binding:
         self.mixed = False
         self.default: str | None = None
         self._entry: weakref.ref[Span] | None = None
-        self._lock = threading.Lock()
 
     def bind(self, tenant: str) -> Bound:
         """Bind the request to `tenant` if it has none yet; tell what became of it."""
-        with self._lock:
+        with _lock:
             if self.tenant is None:
                 self.tenant = tenant
                 return Bound.FIRST
@@ -65,7 +77,7 @@ class Binding:
 
     def claim(self, span: Span) -> bool:
         """Take `span` as the request's own span, unless another one is it already."""
-        with self._lock:
+        with _lock:
             if self._entry is not None:
                 return False
             self._entry = weakref.ref(span)
