@@ -10,7 +10,7 @@ RUN := $(UV) run --frozen --no-sync
 ONCE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-openai test-frameworks test-wheel test-oldest lint format bench bench-web soak clean
+.PHONY: help setup demo test test-openai test-frameworks test-arq test-wheel test-oldest lint format bench bench-web soak soak-queues clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,12 +22,12 @@ $(UV):
 	$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9'
 
 setup: $(UV) ## Install everything that the other commands need, from the lock file
-	@$(UV) sync --frozen --quiet --python $(PYTHON) --group dev --extra demo --extra flask --extra django --extra starlette --extra httpx --extra jwt
+	@$(UV) sync --frozen --quiet --python $(PYTHON) --group dev --extra demo --extra flask --extra django --extra starlette --extra httpx --extra jwt --extra celery --extra kafka
 
 demo: setup ## Run the demo: backend, app, traffic, table (ONCE=1 ends by itself)
 	$(RUN) tracium demo $(if $(ONCE),--once)
 
-test: setup test-openai test-frameworks test-wheel test-oldest ## Run all tests
+test: setup test-openai test-frameworks test-arq test-wheel test-oldest ## Run all tests
 	$(RUN) pytest
 
 test-openai: $(UV) ## Run the tests of the OpenAI extras with each generation of the client
@@ -35,6 +35,9 @@ test-openai: $(UV) ## Run the tests of the OpenAI extras with each generation of
 
 test-frameworks: $(UV) ## Run the tests of the web frameworks with the oldest ones that are supported
 	@sh tests/environments/frameworks.sh $(UV) $(PYTHON)
+
+test-arq: $(UV) ## Run the tests of arq, which wants an older Redis client than the others
+	@sh tests/environments/arq.sh $(UV) $(PYTHON)
 
 test-wheel: $(UV) ## Run the smoke tests against the built wheel in a minimal installation
 	@sh tests/environments/wheel.sh $(UV) $(PYTHON)
@@ -61,6 +64,10 @@ bench-web: setup ## Print what a request costs with each web framework, beside O
 
 soak: setup ## Serve 100,000 requests of 200 tenants and check every span (some minutes)
 	$(RUN) python benchmarks/web/soak.py
+
+soak-queues: setup test-arq ## Send 10,000 tasks of 100 tenants through each task queue and check every span (some minutes)
+	$(RUN) python benchmarks/queues/soak.py
+	.venv/arq/bin/python benchmarks/queues/soak.py arq
 
 clean: ## Remove everything that these commands made
 	rm -rf .venv

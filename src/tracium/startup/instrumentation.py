@@ -23,6 +23,7 @@ from wrapt import register_post_import_hook
 
 from tracium import notices
 from tracium.faults import fault
+from tracium.forks import in_children
 from tracium.startup.libraries import (
     ESSENTIAL,
     LIBRARIES,
@@ -85,17 +86,26 @@ class Instrumentation:
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
+        in_children(self._renew_lock)
         self._known: dict[str, Instrumented] = {}
+
+    def _renew_lock(self) -> None:
+        self._lock = threading.RLock()
 
     def apply(self) -> None:
         """Arrange for every installed instrumentor to be applied when its library is imported; again changes nothing."""
         for name, module in STANDARD:
             self._apply_own(name, module)
-        chosen = _choose(metadata.entry_points(group=_GROUP))
+        for library in LIBRARIES:
+            if library.ours and library.version is not None:
+                self._await_own(library)
+        chosen = _choose(
+            entry_point for entry_point in metadata.entry_points(group=_GROUP) if not _is_ours(entry_point)
+        )
         for entry_point in chosen.values():
             self.apply_one(entry_point)
         for library in LIBRARIES:
-            if library.entry_point not in chosen and library.version is not None:
+            if library.entry_point not in chosen and library.version is not None and not library.ours:
                 self._await_uninstrumented(library)
             self._await_ours(library)
         for module, ours in MIDDLEWARES:
@@ -118,12 +128,30 @@ class Instrumentation:
         with self._lock:
             if name in self._known:
                 return
-            own = Instrumented(name, None, f"tracium {installed_version('tracium')}", State.ACTIVE)
-            if _disabled(name):
-                own = replace(own, state=State.DISABLED, detail="by OTEL_PYTHON_DISABLED_INSTRUMENTATIONS")
+            own = _own(name, None)
             self._known[name] = own
         if own.state is State.ACTIVE:
             _apply(module)
+
+    def _await_own(self, library: Library) -> None:
+        """Arrange for a library that ours alone instruments to be instrumented when it is imported."""
+        with self._lock:
+            if library.entry_point in self._known:
+                return
+            own = _own(library.entry_point, library.version)
+            own = own if own.state is State.DISABLED else replace(own, state=State.WAITING)
+            self._known[library.entry_point] = replace(own, essential=library.entry_point in ESSENTIAL)
+        if own.state is State.WAITING:
+            register_post_import_hook(lambda _module: self._load_own(library), library.module)
+
+    def _load_own(self, library: Library) -> None:
+        try:
+            _apply(str(library.applied_by))
+        except Exception as error:  # noqa: BLE001 - the app's import goes on
+            why = f"tracium's own instrumentation raised {type(error).__name__}: {error}"
+            self._update(library.entry_point, State.FAILED, why)
+        else:
+            self._update(library.entry_point, State.ACTIVE, "")
 
     def import_waiting(self) -> None:
         """Import what is installed and waits, so that every instrumentor shows whether it works (for `doctor`)."""
@@ -188,6 +216,19 @@ class Instrumentation:
             self._known[name] = found
         if found.wrong:
             _say(found)
+
+
+def _own(name: str, version: str | None) -> Instrumented:
+    """What ours alone instruments."""
+    own = Instrumented(name, version, f"tracium {installed_version('tracium')}", State.ACTIVE)
+    if _disabled(name):
+        return replace(own, state=State.DISABLED, detail="by OTEL_PYTHON_DISABLED_INSTRUMENTATIONS")
+    return own
+
+
+def _is_ours(entry_point: EntryPoint) -> bool:
+    library = library_of(entry_point.name)
+    return library is not None and library.ours
 
 
 def _instrument(entry_point: EntryPoint) -> None:

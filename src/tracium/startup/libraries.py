@@ -22,6 +22,7 @@ class Library:
             then left out, because two would describe one request.
         applied_by: The module of ours whose `instrument()` applies the instrumentor, where its own way would miss or
             harm apps; also where the library makes its spans itself. It is named and not imported, as an entry point is.
+        ours: Whether that module needs no instrumentor: it makes the spans itself, and one that is installed is left out.
     """
 
     entry_point: str
@@ -30,6 +31,7 @@ class Library:
     extra: str
     native_since: str | None = None
     applied_by: str | None = None
+    ours: bool = False
 
     @property
     def version(self) -> str | None:
@@ -54,12 +56,13 @@ LIBRARIES: Final = (
     Library("aiohttp-server", "aiohttp", "aiohttp", "aiohttp"),
     Library("aiokafka", "aiokafka", "aiokafka", "kafka"),
     Library("anthropic", "anthropic", "anthropic", "anthropic", native_since="2.12"),
+    Library("arq", "arq", "arq", "arq", applied_by="tracium.queues.arq", ours=True),
     Library("asyncpg", "asyncpg", "asyncpg", "asyncpg"),
     Library("botocore", "botocore", "botocore", "bedrock"),
-    Library("celery", "celery", "celery", "celery"),
+    Library("celery", "celery", "celery", "celery", applied_by="tracium.queues.celery"),
     Library("confluent_kafka", "confluent_kafka", "confluent-kafka", "kafka"),
     Library("django", "django.core.handlers.base", "django", "django", applied_by="tracium.frameworks.django"),
-    Library("dramatiq", "dramatiq", "dramatiq", "dramatiq"),
+    Library("dramatiq", "dramatiq", "dramatiq", "dramatiq", applied_by="tracium.queues.dramatiq", ours=True),
     Library("fastapi", "fastapi", "fastapi", "fastapi", native_since="0.165", applied_by="tracium.frameworks.fastapi"),
     Library("flask", "flask", "flask", "flask", applied_by="tracium.frameworks.flask"),
     Library("google-genai", "google.genai", "google-genai", "google"),
@@ -79,13 +82,18 @@ LIBRARIES: Final = (
     Library("pymongo", "pymongo", "pymongo", "pymongo"),
     Library("redis", "redis", "redis", "redis"),
     Library("requests", "requests", "requests", "requests"),
+    Library("rq", "rq", "rq", "rq", applied_by="tracium.queues.rq", ours=True),
     Library("sqlalchemy", "sqlalchemy", "sqlalchemy", "sqlalchemy"),
     Library("starlette", "starlette.applications", "starlette", "starlette", applied_by="tracium.frameworks.starlette"),
+    Library("taskiq", "taskiq", "taskiq", "taskiq", applied_by="tracium.queues.taskiq", ours=True),
     Library("urllib3", "urllib3", "urllib3", "urllib3"),
 )
 
 # Parts of the standard library, and the module of ours whose `instrument()` is applied instead of an instrumentor.
-STANDARD: Final = (("threading", "tracium.concurrency.threads"),)
+STANDARD: Final = (
+    ("multiprocessing", "tracium.concurrency.processes"),
+    ("threading", "tracium.concurrency.threads"),
+)
 
 # Parts of OpenTelemetry's that apps use by themselves, and the module of ours that lets requests arrive at them.
 MIDDLEWARES: Final = (
@@ -98,6 +106,7 @@ MIDDLEWARES: Final = (
 ESSENTIAL: Final = frozenset(
     {
         "anthropic",
+        "arq",
         "celery",
         "django",
         "dramatiq",
@@ -108,6 +117,8 @@ ESSENTIAL: Final = frozenset(
         "llama_index",
         "openai",
         "openai_agents",
+        "rq",
+        "taskiq",
     }
 )
 
