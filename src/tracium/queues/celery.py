@@ -8,7 +8,6 @@ sender does not know the task; here it lasts as long as the sending.
 from __future__ import annotations
 
 import sys
-import threading
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
@@ -20,15 +19,15 @@ from celery.app.base import Celery
 from celery.app.task import Context as Request
 from celery.app.task import Task
 from celery.backends.base import Backend
-from opentelemetry._logs import get_logger_provider
 from opentelemetry.context import Context, attach, create_key, get_current, set_value
-from opentelemetry.trace import INVALID_SPAN, get_tracer_provider, set_span_in_context
+from opentelemetry.trace import INVALID_SPAN, set_span_in_context
 from wrapt import register_post_import_hook, wrap_function_wrapper
 
 from tracium.attributes import TENANT_ID
 from tracium.faults import fault
 from tracium.queues.delivery import Delivery, InlineDelivery, deliver
 from tracium.queues.headers import MessageGetter, inject
+from tracium.queues.horse import flush
 from tracium.tenancy.attachment import restore
 from tracium.tenancy.block import here
 from tracium.tenancy.scope import tenant
@@ -46,8 +45,6 @@ if TYPE_CHECKING:
 _REQUEST: Final = "_tracium_work"
 # In a context: the same.
 _WORK: Final = create_key("tracium-celery-work")
-# Seconds: a backend that does not answer must not keep a worker.
-_FLUSH_TIMEOUT: Final = 5.0
 
 
 def instrument() -> None:
@@ -332,20 +329,7 @@ def _begin_process(**_: Any) -> None:
 
 def _end_process(**_: Any) -> None:
     """Send what a pool's process has made, because it ends without Python's own exit."""
-    flushing = threading.Thread(target=_flush, name="tracium-flush", daemon=True)
-    flushing.start()
-    # The SDK's flush takes a time but does not keep to it.
-    flushing.join(_FLUSH_TIMEOUT)
-
-
-def _flush() -> None:
-    for provider in (get_tracer_provider(), get_logger_provider()):
-        flush = getattr(provider, "force_flush", None)
-        try:
-            if callable(flush):
-                flush(int(_FLUSH_TIMEOUT * 1000))
-        except Exception as error:  # noqa: BLE001 - the process ends all the same
-            fault("sending the spans of a Celery worker's process", error)
+    flush()
 
 
 _let_arrive()

@@ -1,4 +1,4 @@
-"""Processes for one job each, as RQ's work-horses are: they end without Python's own exit, so their spans are sent before."""
+"""Processes that workers fork for their jobs, as RQ's work-horses: they end without Python's own exit, so spans are sent before."""
 
 from __future__ import annotations
 
