@@ -7,7 +7,7 @@ check() {
     place=.venv/frameworks-$1
     shift
     "$uv" venv --quiet --clear --python "$python" "$place"
-    "$uv" export --frozen --quiet --all-extras --no-extra openai-v2 --group dev --no-emit-project --no-hashes 2>/dev/null |
+    "$uv" export --frozen --quiet --all-extras --no-extra openai-v2 --no-extra arq --group dev --no-emit-project --no-hashes 2>/dev/null |
         grep -E '^[a-z0-9-]+==' | grep -vE '^(fastapi|starlette|flask|werkzeug|django)==' >"$place/versions.txt"
     "$uv" pip install --quiet --python "$place/bin/python" --constraint "$place/versions.txt" --editable \
         ".[fastapi,starlette,flask,django]" "$@" gunicorn uvicorn uvicorn-worker gevent websockets httptools \

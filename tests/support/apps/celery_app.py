@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from contextlib import nullcontext
+from pathlib import Path
 
 import redis
 from opentelemetry.trace import get_current_span, get_tracer, get_tracer_provider
@@ -329,7 +330,7 @@ def run(name, scenario, tenant):
 def probes(seen):
     """What tasks see that are sent for nobody, on each of the workers that have just worked and still do."""
     missing, found = {each["worker"] for each in seen}, []
-    for _ in range(40):
+    for _ in range(400):
         for sent in [probe.delay() for _ in range(3)]:
             found += result(sent)
         missing -= {each["worker"] for each in found}
@@ -340,11 +341,12 @@ def probes(seen):
 
 
 def is_alive(process):
+    """Whether it may still work; one that has ended and was not taken note of does not."""
     try:
-        os.kill(process, 0)
-    except ProcessLookupError:
+        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
         return False
-    return True
+    return state != "Z"
 
 
 def main():
