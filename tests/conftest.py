@@ -14,6 +14,9 @@ from tracium.testing import MemoryPipeline
 
 pytest_plugins = ["support.mechanisms"]
 
+# arq has an environment of its own: `make test-arq`.
+collect_ignore = ["environments/test_arq.py"]
+
 # No test asserts a time: machines are noisy.
 hypothesis.settings.register_profile("tracium", deadline=None)
 hypothesis.settings.load_profile("tracium")

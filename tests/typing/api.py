@@ -9,6 +9,8 @@ import tracium
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from opentelemetry.trace import Span
+
 tracium.init(api_key="sk_1", default_version="1.0.0", flush_timeout=2)
 tracium.trace(endpoint="http://localhost:4318", protocol="grpc", default_tenant="anonymous")
 tracium.set_tenant("acme")
@@ -25,6 +27,14 @@ with tracium.start_trace(agent_name="agent") as run:
     assert_type(run.id, str | None)
     with run.span("tool", "search") as step:
         assert_type(step, tracium.AgentSpan)
+
+headers: dict[str, str] = {}
+tracium.queues.inject(headers)
+tracium.queues.inject([("traceparent", b"")])
+with tracium.queues.message(headers, destination="orders") as span:
+    assert_type(span, Span)
+with tracium.queues.message((("traceparent", b""),)):
+    pass
 
 
 @tracium.tenant("acme")
