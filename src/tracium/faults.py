@@ -32,6 +32,19 @@ def fault(doing: str, error: Exception) -> None:
 
 
 @contextmanager
+def contained(doing: str) -> Iterator[None]:
+    """Report an exception that leaves the block as a fault, and go on after it.
+
+    Args:
+        doing: What the block does for the app.
+    """
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - recording never breaks the app
+        fault(doing, error)
+
+
+@contextmanager
 def raising() -> Iterator[None]:
     """Let faults be raised instead of logged, as long as the block runs (for tests)."""
     global _raising  # noqa: PLW0603 - one switch for the process

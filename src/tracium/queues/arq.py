@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import pickle
 from collections.abc import Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
@@ -20,13 +20,13 @@ from opentelemetry.trace import Status, StatusCode
 from wrapt import wrap_function_wrapper
 
 from tracium.attributes import MESSAGING_DESTINATION
-from tracium.faults import fault
+from tracium.faults import contained
 from tracium.queues.headers import inject
 from tracium.queues.message import creating, message
 from tracium.tenancy.attachment import restore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from opentelemetry.trace import Span
 
@@ -143,7 +143,7 @@ async def _enqueue(enqueue: Call, pool: Any, args: Args, kwargs: KwArgs) -> Any:
 def _serialize(serialize: Call, _module: object, args: Args, kwargs: KwArgs) -> bytes:
     """Make a job's payload. It is only called for a job that is not there yet."""
     headers: dict[str, Any] = {}
-    with _harmless("making an arq job"):
+    with contained("making an arq job"):
         queue, job_id = _enqueued.get() or (None, None)
         with creating(_argument(args, kwargs, 0, "function_name"), _SYSTEM, job_id) as span:
             if queue is not None:
@@ -171,11 +171,11 @@ async def _run(run: Call, worker: Any, args: Args, kwargs: KwArgs) -> None:
         await run(*args, **kwargs)
     except Exception as error:
         # A hook of the app's has raised it, or Redis is not there.
-        with _harmless("noting how an arq job ended"):
+        with contained("noting how an arq job ended"):
             attempt.fail(error)
         raise
     finally:
-        with _harmless("ending an arq job"):
+        with contained("ending an arq job"):
             attempt.end()
         _attempt.reset(token)
 
@@ -192,7 +192,7 @@ def _deserialize(deserialize: Call, _module: object, args: Args, kwargs: KwArgs)
 
     job = deserialize(*args, **{**kwargs, "deserializer": load})
     attempt = _attempt.get()
-    with _harmless("beginning an arq job"):
+    with contained("beginning an arq job"):
         if attempt is not None:
             attempt.begin(headers[0], job[0])
     return job
@@ -201,7 +201,7 @@ def _deserialize(deserialize: Call, _module: object, args: Args, kwargs: KwArgs)
 def _serialize_result(serialize: Call, _module: object, args: Args, kwargs: KwArgs) -> Any:
     """A result that is kept says how the job ended, also where its function was not even called."""
     attempt = _attempt.get()
-    with _harmless("noting how an arq job ended"):
+    with contained("noting how an arq job ended"):
         result = _argument(args, kwargs, 6, "result")
         if attempt is not None and not _argument(args, kwargs, 5, "success") and isinstance(result, BaseException):
             attempt.fail(result)
@@ -223,11 +223,3 @@ def _is_cancelled(task: asyncio.Task[Any] | None) -> bool:
 
 def _argument(args: Args, kwargs: KwArgs, position: int, name: str) -> Any:
     return args[position] if len(args) > position else kwargs[name]
-
-
-@contextmanager
-def _harmless(doing: str) -> Iterator[None]:
-    try:
-        yield
-    except Exception as error:  # noqa: BLE001 - arq goes on all the same
-        fault(doing, error)

@@ -10,7 +10,7 @@ import asyncio
 import json
 import os
 import sys
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,14 +22,14 @@ from rq.worker import BaseWorker, Worker
 from wrapt import wrap_function_wrapper
 
 from tracium.attributes import MESSAGING_DESTINATION
-from tracium.faults import fault
+from tracium.faults import contained, fault
 from tracium.queues.headers import inject
 from tracium.queues.horse import flush
 from tracium.queues.message import creating, message
 from tracium.tenancy.attachment import restore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
     from types import FrameType
 
     from rq.job import Job
@@ -109,7 +109,7 @@ _attempt: Final[ContextVar[_Attempt | None]] = ContextVar("tracium-rq-attempt", 
 
 def _create(create: Call, _class: object, args: Args, kwargs: KwArgs) -> Job:
     job: Job = create(*args, **kwargs)
-    with _harmless("making an RQ job"):
+    with contained("making an RQ job"):
         headers: dict[str, Any] = {}
         # A job that is asked for its id gets one, and RQ wants to know whether it has none.
         with creating(job.func_name or job.origin, _SYSTEM, kwargs.get("id")) as span:
@@ -121,7 +121,7 @@ def _create(create: Call, _class: object, args: Args, kwargs: KwArgs) -> Job:
 
 def _to_dict(to_dict: Call, job: Job, args: Args, kwargs: KwArgs) -> dict[str, Any]:
     stored: dict[str, Any] = to_dict(*args, **kwargs)
-    with _harmless("storing an RQ job's headers"):
+    with contained("storing an RQ job's headers"):
         headers = vars(job).get(_HEADERS)
         if headers is not None:
             stored[FIELD] = json.dumps({_CREATED_AT: stored[_CREATED_AT], "headers": headers})
@@ -130,7 +130,7 @@ def _to_dict(to_dict: Call, job: Job, args: Args, kwargs: KwArgs) -> dict[str, A
 
 def _restore(restore_job: Call, job: Job, args: Args, kwargs: KwArgs) -> Any:
     restored = restore_job(*args, **kwargs)
-    with _harmless("reading an RQ job's headers"):
+    with contained("reading an RQ job's headers"):
         raw: Mapping[Any, Any] = _argument(args, kwargs, 0, "raw_data")
         setattr(job, _HEADERS, _read(*(raw.get(name.encode(), raw.get(name)) for name in (FIELD, _CREATED_AT))))
     return restored
@@ -236,7 +236,7 @@ def _begin(job: Job, *, late: bool = False) -> _Attempt | None:
 
 
 def _end(attempt: _Attempt | None, performer: Any) -> None:
-    with _harmless("ending an RQ job"):
+    with contained("ending an RQ job"):
         if attempt is not None:
             attempt.end()
         if getattr(performer, "is_horse", False):
@@ -251,7 +251,7 @@ def _end_late(worker: object) -> None:
 
 def _note_failure(error: BaseException | None = None) -> None:
     attempt = _attempt.get()
-    with _harmless("noting how an RQ job ended"):
+    with contained("noting how an RQ job ended"):
         if attempt is not None and error is not None:
             attempt.fail(error)
 
@@ -311,11 +311,3 @@ def _name_queue(span: Span, job: Job) -> None:
 
 def _argument(args: Args, kwargs: KwArgs, position: int, name: str) -> Any:
     return args[position] if len(args) > position else kwargs[name]
-
-
-@contextmanager
-def _harmless(doing: str) -> Iterator[None]:
-    try:
-        yield
-    except Exception as error:  # noqa: BLE001 - RQ goes on all the same
-        fault(doing, error)
