@@ -10,7 +10,7 @@ RUN := $(UV) run --frozen --no-sync
 ONCE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-openai test-frameworks test-arq test-wheel test-oldest lint format bench bench-web soak soak-queues clean
+.PHONY: help setup demo test test-openai test-frameworks test-arq test-wheel test-oldest lint format bench bench-web soak soak-queues fuzz clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,7 @@ bench: setup ## Print the figures: spans, start-up, set_tenant
 	$(RUN) python benchmarks/spans.py
 	$(RUN) python benchmarks/set_tenant.py
 	$(RUN) python benchmarks/startup.py
+	$(RUN) python benchmarks/border/cost.py
 
 bench-web: setup ## Print what a request costs with each web framework, beside OpenTelemetry without tracium
 	$(RUN) python benchmarks/web/cost.py
@@ -68,6 +69,9 @@ soak: setup ## Serve 100,000 requests of 200 tenants and check every span (some 
 soak-queues: setup test-arq ## Send 10,000 tasks of 100 tenants through each task queue and check every span (some minutes)
 	$(RUN) python benchmarks/queues/soak.py
 	.venv/arq/bin/python benchmarks/queues/soak.py arq
+
+fuzz: setup ## Send 1,000,000 hostile headers through the border (some minutes)
+	$(RUN) python benchmarks/border/fuzz.py --inputs 1000000
 
 clean: ## Remove everything that these commands made
 	rm -rf .venv

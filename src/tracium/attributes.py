@@ -9,6 +9,8 @@ from typing import Final
 
 # The tenant: the baggage key in the context and the attribute on spans, logs and metrics.
 TENANT_ID: Final = "tenant.id"
+# The baggage key of what proves the tenant.
+TENANT_SIGNATURE: Final = "tracium.tenant.signature"
 # true on the span of a request in which a second tenant was set.
 TENANT_MIXED: Final = "tracium.tenant.mixed"
 # A counter of tenants that arrived and were not believed, and its attribute.

@@ -74,6 +74,10 @@ class Settings:
         destination: Where spans go.
         wanted: Whether an endpoint of tracium's or a key was set: then a provider that exports elsewhere exports here too.
         disabled: `OTEL_SDK_DISABLED`.
+        propagation_key: Keys that prove tenants between services, with commas between them: the first signs, all verify.
+        inside_hosts: Hosts, endings of hosts and networks where the tenant may go with requests, with commas between them.
+        trusted_sources: Networks whose requests are believed without a signature, with commas between them.
+        proven_brokers: Whether messages need a signature too.
     """
 
     api_key: str | None = field(repr=False)
@@ -85,6 +89,10 @@ class Settings:
     destination: Destination
     wanted: bool
     disabled: bool
+    propagation_key: str | None = field(repr=False)
+    inside_hosts: str | None
+    trusted_sources: str | None
+    proven_brokers: bool
 
 
 # option: (its environment variables, the first that is set counts)
@@ -95,8 +103,12 @@ VARIABLES: Final[dict[str, tuple[str, ...]]] = {
     "endpoint": ("TRACIUM_ENDPOINT", "TRACIUM_BASE_URL"),
     "environment": ("TRACIUM_ENVIRONMENT",),
     "flush_timeout": ("TRACIUM_FLUSH_TIMEOUT",),
+    "inside_hosts": ("TRACIUM_INSIDE_HOSTS",),
+    "propagation_key": ("TRACIUM_PROPAGATION_KEY",),
     "protocol": ("TRACIUM_PROTOCOL",),
+    "proven_brokers": ("TRACIUM_PROVEN_BROKERS",),
     "service_name": ("TRACIUM_SERVICE_NAME",),
+    "trusted_sources": ("TRACIUM_TRUSTED_SOURCES",),
 }
 
 _OTEL_ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
@@ -126,6 +138,10 @@ def resolve(given: Mapping[str, Any], environ: Mapping[str, str] | None = None) 
         ),
         wanted=endpoint is not None or (api_key is not None and _otel_endpoint(env) is None),
         disabled=_boolean("OTEL_SDK_DISABLED", env),
+        propagation_key=_text(*values["propagation_key"]),
+        inside_hosts=_text(*values["inside_hosts"]),
+        trusted_sources=_text(*values["trusted_sources"]),
+        proven_brokers=_truth(*values["proven_brokers"]),
     )
 
 
@@ -182,6 +198,15 @@ def _seconds(value: object, name: str) -> float:
 def _boolean(name: str, env: Mapping[str, str]) -> bool:
     """A switch of OpenTelemetry's: only "true" is true, https://opentelemetry.io/docs/specs/otel/configuration/."""
     return env.get(name, "").strip().lower() == "true"
+
+
+def _truth(value: object, name: str) -> bool:
+    if value is None or isinstance(value, bool):
+        return bool(value)
+    word = value.strip().lower() if isinstance(value, str) else ""
+    if word not in {"true", "false"}:
+        raise SettingError(f"{name} is {value!r}, but it must be true or false.")
+    return word == "true"
 
 
 def _endpoint(value: object, name: str) -> str | None:

@@ -16,8 +16,11 @@ from opentelemetry.propagators.textmap import TextMapPropagator, default_getter,
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 import tracium
+from tracium import notices
 from tracium.boundary import broker
 from tracium.boundary.propagation import TenantPropagator
+from tracium.boundary.signature import Keyring
+from tracium.boundary.trust import Trust, install_trust
 from tracium.tenancy.block import here
 
 tenants = st.text(st.characters(exclude_categories=("Cc", "Cs")), min_size=1, max_size=255)
@@ -168,3 +171,51 @@ def test_what_is_sent_is_what_get_current_tenant_says(state):
         expected = tracium.get_current_tenant()
     assert broker.receive(carrier, default_getter, Context())[1] == expected
     assert expected == {"set": "acme", "mixed": "globex", "of the request": "acme"}.get(state)
+
+
+@pytest.fixture
+def trusting():
+    """Installs what the operator configured."""
+    yield install_trust
+    install_trust(Trust())
+
+
+RING = Keyring((b"a key of at least sixteen bytes",))
+TRACED = {"tracecontext", "tracecontext,baggage", "b3"}
+
+
+def test_where_brokers_need_a_proof_a_signed_message_has_it(propagators, trusting):
+    """In its trace, whatever carries that; what carries none can prove nothing."""
+    trusting(Trust(RING, proven_brokers=True))
+    carrier = sent(context_of(" a+b,c ", {"color": "blue"}, SPAN))
+    assert broker.receive(carrier, default_getter, Context())[1] == (" a+b,c " if propagators in TRACED else None)
+    carrier["baggage"] = carrier["baggage"].replace("%20a", "%20b")
+    assert broker.receive(carrier, default_getter, Context())[1] is None
+
+
+@pytest.mark.parametrize(
+    ("ring", "header", "reason"),
+    [
+        (Keyring(), "tenant.id=acme", "unproven"),
+        (RING, "tenant.id=acme", "unsigned"),
+        (RING, "tenant.id=acme,tracium.tenant.signature=x", "forged"),
+        (RING, f"tenant.id=acme,tracium.tenant.signature={RING.sign('acme', 5)}", "trace_mismatch"),
+    ],
+)
+def test_where_brokers_need_a_proof_nothing_else_counts(trusting, ring, header, reason):
+    """Where they do not, the same message has its tenant."""
+    carrier = {"baggage": header, "traceparent": f"00-{SPAN.trace_id:032x}-{SPAN.span_id:016x}-01"}
+    trusting(Trust(ring, proven_brokers=True))
+    assert broker.receive(carrier, default_getter, Context())[1] is None
+    assert [notice.key for notice in notices.notices()] == [f"tenant:{reason}"]
+    trusting(Trust(ring))
+    assert broker.receive(carrier, default_getter, Context())[1] == "acme"
+
+
+def test_a_message_is_signed_where_there_is_a_key(trusting):
+    """So that the setting can be made at the consumers first."""
+    trusting(Trust(RING))
+    assert "tracium.tenant.signature=1-" in sent(context_of("acme", {}, SPAN))["baggage"]
+    assert sent(context_of("acme", {}))["baggage"] == "tenant.id=acme"
+    trusting(Trust())
+    assert sent(context_of("acme", {}, SPAN))["baggage"] == "tenant.id=acme"

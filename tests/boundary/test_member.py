@@ -12,7 +12,7 @@ from opentelemetry.baggage import get_all
 from opentelemetry.baggage.propagation import W3CBaggagePropagator
 from opentelemetry.context import Context
 
-from tracium.boundary.member import UnreadableTenantError, add_tenant, read_tenant
+from tracium.boundary.member import UnreadableTenantError, add_tenant, claim_in, read_tenant, without_ours
 from tracium.tenancy.identity import is_tenant
 
 LIMIT = 8192
@@ -162,3 +162,24 @@ def test_what_is_read(sent, tenant):
 def test_what_is_refused(sent, reason):
     """For one tenant that is wrong a hundred without do not make up."""
     assert read(*sent) == (None, reason)
+
+
+@given(headers, st.sampled_from(["", "s", "1-" + "a" * 32 + "-" + "b" * 22]))
+@example("tenant.id=acme\n", "")
+@example("tracium%2Etenant.signature=x,tenant.id=a", "s")
+def test_what_is_taken_out_is_what_would_be_read(header, signature):
+    """No way to write it passes one and not the other; what is left says nothing about anybody."""
+    others = without_ours(f"{header},tracium.tenant.signature={signature}")
+    assert claim_in([others]) is None
+    entries = get_all(
+        W3CBaggagePropagator().extract({"baggage": others.encode("utf-8", "replace").decode()}, Context())
+    )
+    assert not {"tenant.id", "tracium.tenant.signature"} & set(entries)
+
+
+@pytest.mark.parametrize("after", ["", ",color=blue", ",color=%62lue", ", a=1;tenant=2"])
+def test_the_usual_header_is_read_as_any_other(after):
+    """A short cut for what tracium writes gives what the long way gives."""
+    usual = add_tenant("acme-1", "", "1-" + "a" * 32 + "-" + "b" * 22) + after
+    assert claim_in([usual]) == claim_in([" " + usual]) == claim_in(usual.split(","))
+    assert without_ours(usual) == without_ours(" " + usual) == after.lstrip(", ")

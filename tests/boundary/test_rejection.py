@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from opentelemetry.baggage.propagation import W3CBaggagePropagator
@@ -16,6 +17,7 @@ from tracium import notices
 from tracium.attributes import REJECTED, REJECTION_REASON
 from tracium.boundary import broker, rejection
 from tracium.boundary.propagation import TenantPropagator
+from tracium.boundary.signature import Verdict
 
 SENT = {
     "oversize": "tenant.id=acme,x=" + "y" * 9000,
@@ -67,7 +69,7 @@ def test_each_reason_is_counted_and_said_once(counted, caplog):
     assert len(said) == len(SENT)
     for record in said:
         assert record.levelname == "WARNING"
-        assert re.search(r"is processed without a tenant\. Send ", record.getMessage())
+        assert re.search(r"the work goes on without a tenant\. Send ", record.getMessage())
 
 
 def test_a_request_from_outside_is_counted_as_unproven(counted):
@@ -82,3 +84,17 @@ def test_what_is_believed_or_names_no_tenant_is_not_counted(counted):
         arrive(header)
     assert counted() == {}
     assert notices.notices() == ()
+
+
+@pytest.mark.parametrize("reason", sorted(rejection._WHY))
+def test_each_reason_has_a_sentence_and_a_row_in_the_documentation(reason, caplog):
+    """What happened, what becomes of it, and the cure."""
+    rejection.reject(reason)
+    (said,) = [record.getMessage() for record in caplog.records if record.name == "tracium"]
+    assert "so it is dropped" in said or "so the work goes on without a tenant" in said
+    assert f"| `{reason}` |" in (Path(__file__).parents[2] / "docs" / "trust.md").read_text()
+
+
+def test_every_verdict_on_a_signature_is_a_reason():
+    """Or the tenant would be dropped in silence."""
+    assert {verdict.value for verdict in Verdict} - {"valid"} <= set(rejection._WHY)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_type
 
+from opentelemetry.trace import Span
+
 import tracium
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from opentelemetry.trace import Span
 
 tracium.init(api_key="sk_1", default_version="1.0.0", flush_timeout=2)
 tracium.trace(endpoint="http://localhost:4318", protocol="grpc", default_tenant="anonymous")

@@ -1,13 +1,14 @@
 """What may come in and go out with W3C baggage.
 
 This propagator stands around the one that the user configured. On the way in it begins the request's binding, and a
-tenant that arrives from outside is dropped, because nothing proves it: anyone can send `baggage: tenant.id=…`. On the
-way out the tenant stays here: the one who is called may be anybody. All other baggage flows as configured.
+tenant that nothing proves is dropped: anyone can send `baggage: tenant.id=…`. On the way out it writes no tenant, because
+nothing tells it where the carrier goes: what knows that adds it (`outgoing`, `broker`). All other baggage flows as configured.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final, Generic
 
 from opentelemetry.context import Context, get_current, set_value
 from opentelemetry.propagate import get_global_textmap, set_global_textmap
@@ -19,19 +20,41 @@ from opentelemetry.propagators.textmap import (
     default_getter,
     default_setter,
 )
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from tracium.attributes import TENANT_ID
-from tracium.boundary.rejection import reject
+from tracium.attributes import TENANT_ID, TENANT_SIGNATURE
+from tracium.boundary.judgement import judge
+from tracium.boundary.member import HEADER, OURS, others_in
 from tracium.tenancy.arrival import arrival_in
 from tracium.tenancy.request import Binding
-from tracium.tenancy.standing import BAGGAGE, begin_request, unknown_span_in
+from tracium.tenancy.standing import BAGGAGE, State, begin_request, unknown_span_in, write
 
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
+_NOTHING: Final = Context()
+_W3C: Final = TraceContextTextMapPropagator()
 _OF_MESSAGES: Final = tuple(
     f"opentelemetry.instrumentation.{name}." for name in ("aiokafka", "confluent_kafka", "kafka")
 )
+
+
+class _OthersGetter(Getter[CarrierT], Generic[CarrierT]):
+    """Reads headers as `getter` does, and no tenant in those for baggage: it is judged apart."""
+
+    __slots__ = ("_getter",)
+
+    def __init__(self, getter: Getter[CarrierT]) -> None:
+        self._getter = getter
+
+    def get(self, carrier: CarrierT, key: str) -> list[str] | None:
+        values = self._getter.get(carrier, key)
+        if not values or key != HEADER:
+            return values
+        return [others for value in values if (others := others_in(value))] or None
+
+    def keys(self, carrier: CarrierT) -> list[str]:
+        return self._getter.keys(carrier)
 
 
 class TenantPropagator(TextMapPropagator):
@@ -50,19 +73,24 @@ class TenantPropagator(TextMapPropagator):
         context: Context | None = None,
         getter: Getter[CarrierT] = default_getter,
     ) -> Context:
-        """The context of a request that arrives with `carrier`: no tenant of another's, and a binding of its own.
+        """The context of a request that arrives with `carrier`: with the tenant that it proves, and a binding of its own.
 
         Where the request was seen arriving, it has its binding already, and keeps the tenant that was set in it since.
         """
         around = get_current() if context is None else context
-        extracted = self.inner.extract(carrier, without_tenant(around), getter)
+        brought = self.inner.extract(carrier, without_tenant(around), _OthersGetter(getter))
+        extracted = without_tenant(brought)
         arrival = arrival_in(around)
-        if _carries_tenant(extracted):
-            if (arrival is None or not arrival.judged(carrier)) and not _reads_messages(getter):
-                reject("unproven")
-            extracted = without_tenant(extracted)
-        resumed = None if arrival is None else arrival.resume(carrier, around, extracted)
-        return begin_request(extracted, Binding(unknown_span_in(extracted))) if resumed is None else resumed
+        if arrival is not None and arrival.brings(carrier):
+            # Whom it is from was settled when it arrived.
+            resumed = arrival.resume(carrier, around, extracted)
+            return begin_request(extracted, Binding(unknown_span_in(extracted))) if resumed is None else resumed
+        binding = Binding(unknown_span_in(extracted))
+        tenant = None if _reads_messages(getter) else judge(carrier, getter, lambda: brought, believed=False)
+        if tenant is None:
+            return begin_request(extracted, binding)
+        binding.bind(tenant)
+        return write(extracted, State.SET, tenant, binding, None)
 
     def inject(
         self,
@@ -100,15 +128,30 @@ def configured() -> TextMapPropagator:
     return current.inner if isinstance(current, TenantPropagator) else current
 
 
+def trace_of(carrier: Any, getter: Getter[Any]) -> Context:
+    """The context that all configured propagators make of `carrier`, as far as the trace is concerned."""
+    return (_W3C if says_w3c_alone() else configured()).extract(carrier, _NOTHING, getter)
+
+
+def says_w3c_alone() -> bool:
+    """Whether `traceparent` says what the trace is, and no header of another propagator."""
+    return _is_w3c(configured())
+
+
+@lru_cache(maxsize=4)
+def _is_w3c(propagator: TextMapPropagator) -> bool:
+    return _W3C.fields <= set(propagator.fields) <= {*_W3C.fields, HEADER}
+
+
 def without_tenant(context: Context) -> Context:
     """`context` with all of its baggage but the tenant."""
     if not _carries_tenant(context):
         return context
     carried = context[BAGGAGE]
-    entries = {key: value for key, value in carried.items() if key != TENANT_ID} if isinstance(carried, dict) else {}
+    entries = {key: value for key, value in carried.items() if key not in OURS} if isinstance(carried, dict) else {}
     return set_value(BAGGAGE, entries, context)
 
 
 def _carries_tenant(context: Context) -> bool:
     carried = context.get(BAGGAGE)
-    return isinstance(carried, dict) and TENANT_ID in carried
+    return isinstance(carried, dict) and (TENANT_ID in carried or TENANT_SIGNATURE in carried)

@@ -13,8 +13,12 @@ from opentelemetry.trace import set_span_in_context
 
 from tracium import notices
 from tracium.attributes import TENANT_ID
+from tracium.boundary.judgement import judge
+from tracium.boundary.propagation import trace_of
+from tracium.boundary.trust import trust
+from tracium.frameworks.carriers import GETTER, peer_of
 from tracium.tenancy.arrival import Arrival, arrival_in
-from tracium.tenancy.standing import BAGGAGE
+from tracium.tenancy.standing import BAGGAGE, State, write
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, MutableMapping
@@ -40,6 +44,15 @@ class WebArrival(Arrival):
             _say_around()
         self.span: Span | None = None
         carrier[ARRIVED] = True
+        tenant = judge(
+            carrier,
+            GETTER,
+            lambda: trace_of(carrier, GETTER),
+            believed=trust().believes(peer_of(carrier)),
+        )
+        if tenant is not None:
+            self.bind(tenant)
+            self.context = write(self.context, State.SET, tenant, self, None)
 
     def brings(self, carrier: object) -> bool:
         """Whether `carrier` has the headers of this request: the object itself, a copy, or its headers alone."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 from tracium import notices
 from tracium.exceptions import SettingError, TenantTypeError, TenantValueError
 from tracium.frameworks.resolvers import as_resolver
-from tracium.tenancy import MAX_TENANT_LENGTH, assume_tenant, check_tenant, set_tenant
+from tracium.tenancy import MAX_TENANT_LENGTH, assume_tenant, check_tenant, get_current_tenant, set_tenant
 
 if TYPE_CHECKING:
     from tracium.frameworks.incoming import IncomingRequest
@@ -113,6 +113,9 @@ class Policy:
         return None
 
     def _without_tenant(self, request: object) -> Refusal | None:
+        if get_current_tenant() is not None:
+            # It came from another service of ours, which proved whom it works for.
+            return None
         missing = _check_missing(self._missing(request)) if callable(self._missing) else self._missing
         if missing == "reject":
             return self._refusal

@@ -50,10 +50,6 @@ class Delivery(Arrival):
             extracted, tenant = alone, None
         self._begin(extracted, tenant)
 
-    def judged(self, carrier: object) -> bool:
-        """It was settled when the message arrived."""
-        return self.brings(carrier)
-
     def enter(self) -> None:
         """Let the message's context hold from here on."""
         self._token = attach(self.context)

@@ -99,6 +99,8 @@ class MessageSetter(Setter[Any]):
 
 
 _ASCII: Final = bytes(range(128))
+# Where the text of a message's attribute stands.
+_OF_AN_ATTRIBUTE: Final = ("StringValue", "stringValue", "Value")
 
 GETTER: Final = MessageGetter()
 SETTER: Final = MessageSetter()
@@ -127,3 +129,7 @@ def _texts(value: object) -> Iterable[str]:
     elif isinstance(value, list | tuple):
         for one in value:
             yield from _texts(one)
+    elif isinstance(value, Mapping):
+        # An attribute of a message of SQS, of SNS, and of either in an event of Lambda's.
+        for name in _OF_AN_ATTRIBUTE:
+            yield from _texts(value.get(name))

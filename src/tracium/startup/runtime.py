@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tracium import notices
 from tracium.boundary.propagation import install as install_propagator
+from tracium.boundary.trust import Trust, install_trust, proves
 from tracium.forks import in_children
 from tracium.settings import Settings, resolve
 from tracium.startup.children import finish_children, set_up_children
@@ -45,7 +46,9 @@ class Runtime:
         with self._lock:
             merged = {**self._given, **{option: value for option, value in given.items() if value is not None}}
             settings = resolve(merged)
+            trust = _trust_of(settings)
             self._given = merged
+            install_trust(trust)
             install_propagator()
             if settings.disabled:
                 self._say_disabled()
@@ -142,12 +145,23 @@ class Runtime:
             destination.protocol,
             key,
         )
+        self._say_weak_key(settings)
         if settings.api_key is not None and destination.api_key is None:
             notices.say(
                 "key:unused",
                 logging.WARNING,
                 f"The API key is not sent: {destination.source} names {destination.traces_url}, and a key of tracium's goes "
                 "to tracium endpoints only. Name it with endpoint= or TRACIUM_ENDPOINT if it is one.",
+            )
+
+    @staticmethod
+    def _say_weak_key(settings: Settings) -> None:
+        if settings.api_key is not None and settings.propagation_key is None and not proves(settings.api_key):
+            notices.say(
+                "key:weak",
+                logging.INFO,
+                "The API key is short or reads like a placeholder, so it proves no tenant between your services. If they pass "
+                "tenants on, give them TRACIUM_PROPAGATION_KEY.",
             )
 
     @staticmethod
@@ -158,6 +172,16 @@ class Runtime:
             "OTEL_SDK_DISABLED=true: tracium traces, patches and exports nothing; set_tenant() and get_current_tenant() "
             "work.",
         )
+
+
+def _trust_of(settings: Settings) -> Trust:
+    return Trust.of(
+        propagation_key=settings.propagation_key,
+        api_key=settings.api_key,
+        trusted_sources=settings.trusted_sources,
+        inside_hosts=settings.inside_hosts,
+        proven_brokers=settings.proven_brokers,
+    )
 
 
 def _version() -> str:

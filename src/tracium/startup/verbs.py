@@ -19,6 +19,10 @@ def init(  # noqa: PLR0913 - each is an option of its own, by name
     environment: str | None = None,
     default_tenant: str | None = None,
     flush_timeout: float | None = None,
+    inside_hosts: str | None = None,
+    propagation_key: str | None = None,
+    proven_brokers: bool | None = None,
+    trusted_sources: str | None = None,
 ) -> None:
     """Configure OpenTelemetry and export spans; no library is patched.
 
@@ -38,6 +42,14 @@ def init(  # noqa: PLR0913 - each is an option of its own, by name
             tenant that is set in a request replaces it.
         flush_timeout: Seconds that the end of the process waits at most for the last spans, 5 unless set
             (`TRACIUM_FLUSH_TIMEOUT`).
+        inside_hosts: Hosts of your own where the tenant may go with requests, besides loopback, private addresses and
+            internal names: `orders.example.com, .example.net, 203.0.113.0/24` (`TRACIUM_INSIDE_HOSTS`).
+        propagation_key: Secret that your services share and that proves a tenant between them; more than one, with
+            commas between them, to change it: the first signs, all verify (`TRACIUM_PROPAGATION_KEY`). Without one it is
+            derived from the API key.
+        proven_brokers: Whether messages need that proof too, false unless set (`TRACIUM_PROVEN_BROKERS`).
+        trusted_sources: Networks whose requests are believed without it, such as `10.1.0.0/16`
+            (`TRACIUM_TRUSTED_SOURCES`).
 
     Raises:
         SettingError: A value that is not allowed (it is a `ValueError`); the message says what is.
@@ -55,6 +67,10 @@ def trace(  # noqa: PLR0913 - the options of init
     environment: str | None = None,
     default_tenant: str | None = None,
     flush_timeout: float | None = None,
+    inside_hosts: str | None = None,
+    propagation_key: str | None = None,
+    proven_brokers: bool | None = None,
+    trusted_sources: str | None = None,
 ) -> None:
     """Do what `init` does, and instrument every library for which an instrumentation is installed.
 
@@ -70,6 +86,10 @@ def trace(  # noqa: PLR0913 - the options of init
         environment: As for `init`.
         default_tenant: As for `init`.
         flush_timeout: As for `init`.
+        inside_hosts: As for `init`.
+        propagation_key: As for `init`.
+        proven_brokers: As for `init`.
+        trusted_sources: As for `init`.
 
     Raises:
         SettingError: A value that is not allowed (it is a `ValueError`); the message says what is.

@@ -51,10 +51,6 @@ class Arrival(Binding):
         """Whether `carrier` is what was handed over."""
         return self.carrier is carrier
 
-    def judged(self, carrier: object) -> bool:  # noqa: ARG002 - for those that come from inside
-        """Whether it is already settled which tenant `carrier` brings: not where anybody can call."""
-        return False
-
     def resume(self, carrier: object, context: Context, extracted: Context) -> Context | None:
         """The context of the request's span, if `carrier` is this request's and nobody has extracted from it yet.
 
