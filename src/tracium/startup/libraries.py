@@ -52,13 +52,13 @@ class Library:
 
 LIBRARIES: Final = (
     Library("aiobotocore", "aiobotocore", "aiobotocore", "bedrock"),
-    Library("aiohttp-client", "aiohttp", "aiohttp", "aiohttp"),
-    Library("aiohttp-server", "aiohttp", "aiohttp", "aiohttp"),
+    Library("aiohttp-client", "aiohttp", "aiohttp", "aiohttp", applied_by="tracium.clients.aiohttp"),
+    Library("aiohttp-server", "aiohttp", "aiohttp", "aiohttp", applied_by="tracium.frameworks.aiohttp"),
     Library("aiokafka", "aiokafka", "aiokafka", "kafka"),
     Library("anthropic", "anthropic", "anthropic", "anthropic", native_since="2.12"),
     Library("arq", "arq", "arq", "arq", applied_by="tracium.queues.arq", ours=True),
     Library("asyncpg", "asyncpg", "asyncpg", "asyncpg"),
-    Library("botocore", "botocore", "botocore", "bedrock"),
+    Library("botocore", "botocore", "botocore", "bedrock", applied_by="tracium.clients.botocore"),
     Library("celery", "celery", "celery", "celery", applied_by="tracium.queues.celery"),
     Library("confluent_kafka", "confluent_kafka", "confluent-kafka", "kafka"),
     Library("django", "django.core.handlers.base", "django", "django", applied_by="tracium.frameworks.django"),
@@ -66,12 +66,12 @@ LIBRARIES: Final = (
     Library("fastapi", "fastapi", "fastapi", "fastapi", native_since="0.165", applied_by="tracium.frameworks.fastapi"),
     Library("flask", "flask", "flask", "flask", applied_by="tracium.frameworks.flask"),
     Library("google-genai", "google.genai", "google-genai", "google"),
-    Library("grpc_aio_client", "grpc", "grpcio", "grpc"),
-    Library("grpc_aio_server", "grpc", "grpcio", "grpc"),
-    Library("grpc_client", "grpc", "grpcio", "grpc"),
-    Library("grpc_server", "grpc", "grpcio", "grpc"),
-    Library("httpx", "httpx", "httpx", "httpx"),
-    Library("httpx2", "httpx2", "httpx2", "httpx"),
+    Library("grpc_aio_client", "grpc", "grpcio", "grpc", applied_by="tracium.clients.grpc_aio"),
+    Library("grpc_aio_server", "grpc", "grpcio", "grpc", applied_by="tracium.frameworks.grpc_aio"),
+    Library("grpc_client", "grpc", "grpcio", "grpc", applied_by="tracium.clients.grpc"),
+    Library("grpc_server", "grpc", "grpcio", "grpc", applied_by="tracium.frameworks.grpc"),
+    Library("httpx", "httpx", "httpx", "httpx", applied_by="tracium.clients.httpx"),
+    Library("httpx2", "httpx2", "httpx2", "httpx", applied_by="tracium.clients.httpx2"),
     Library("kafka", "kafka", "kafka-python", "kafka"),
     Library("langchain", "langchain_core", "langchain", "langchain"),
     Library("llama_index", "llama_index.core", "llama-index-core", "llama-index"),
@@ -81,12 +81,13 @@ LIBRARIES: Final = (
     Library("psycopg", "psycopg", "psycopg", "psycopg"),
     Library("pymongo", "pymongo", "pymongo", "pymongo"),
     Library("redis", "redis", "redis", "redis"),
-    Library("requests", "requests", "requests", "requests"),
+    Library("requests", "requests", "requests", "requests", applied_by="tracium.clients.requests"),
     Library("rq", "rq", "rq", "rq", applied_by="tracium.queues.rq", ours=True),
     Library("sqlalchemy", "sqlalchemy", "sqlalchemy", "sqlalchemy"),
     Library("starlette", "starlette.applications", "starlette", "starlette", applied_by="tracium.frameworks.starlette"),
     Library("taskiq", "taskiq", "taskiq", "taskiq", applied_by="tracium.queues.taskiq", ours=True),
-    Library("urllib3", "urllib3", "urllib3", "urllib3"),
+    Library("urllib", "urllib.request", "urllib", "urllib", applied_by="tracium.clients.urllib"),
+    Library("urllib3", "urllib3", "urllib3", "urllib3", applied_by="tracium.clients.urllib3"),
 )
 
 # Parts of the standard library, and the module of ours whose `instrument()` is applied instead of an instrumentor.
@@ -95,10 +96,12 @@ STANDARD: Final = (
     ("threading", "tracium.concurrency.threads"),
 )
 
-# Parts of OpenTelemetry's that apps use by themselves, and the module of ours that lets requests arrive at them.
+# What needs the module of ours whether or not an instrumentor is installed: parts of OpenTelemetry's that apps use by
+# themselves, at which requests arrive, and a client that is no distribution.
 MIDDLEWARES: Final = (
     ("opentelemetry.instrumentation.asgi", "tracium.frameworks.asgi"),
     ("opentelemetry.instrumentation.wsgi", "tracium.frameworks.wsgi"),
+    ("urllib.request", "tracium.clients.urllib"),
 )
 
 # What the app means to trace. The others (HTTP clients, databases, transports) serve them, and are no hole when they

@@ -1,0 +1,98 @@
+"""httpx and httpx2: the tenant goes along with requests to hosts inside, and to no others.
+
+They send by httpcore and httpcore2, which is where the tenant is written: below redirects and every instrumentation, and
+so that no request or response that the app sees has it. What is sent by transports of other kinds never gets it.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any, Final
+
+from wrapt import register_post_import_hook, wrap_function_wrapper
+
+from tracium.clients.headers import settled, strip_outside
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+
+    Call = Callable[..., Any]
+    Args = tuple[Any, ...]
+    KwArgs = dict[str, Any]
+
+# A client library, and what it sends by.
+_SENDS_BY: Final = {"httpx": "httpcore", "httpx2": "httpcore2"}
+
+
+# Instrumentors that shall be applied. The module that has them imports both client libraries first.
+_wanted: Final[set[str]] = set()
+
+
+def instrument() -> None:
+    """Apply OpenTelemetry's instrumentor of httpx, unless the app has done so."""
+    apply("HTTPXClientInstrumentor")
+
+
+def apply(name: str) -> None:
+    """Apply OpenTelemetry's instrumentor of this name, now, or when the import of its module is through."""
+    _wanted.add(name)
+    _apply_wanted()
+
+
+def _apply_wanted() -> None:
+    from opentelemetry.instrumentation import httpx as instrumentors  # noqa: PLC0415 - tenants need it not
+
+    for name in [name for name in _wanted if hasattr(instrumentors, name)]:
+        _wanted.discard(name)
+        instrumentor: Any = getattr(instrumentors, name)()
+        if not instrumentor.is_instrumented_by_opentelemetry:
+            instrumentor.instrument(skip_dep_check=True)
+
+
+def _let_go() -> None:
+    """Let the tenant go along; also where nothing makes spans, or the app does so itself."""
+    for client, core in _SENDS_BY.items():
+        register_post_import_hook(_patch_client, client)
+        register_post_import_hook(_patch_core, core)
+
+
+def _patch_core(module: ModuleType) -> None:
+    wrap_function_wrapper(module, "ConnectionPool.handle_request", _handle)
+    wrap_function_wrapper(module, "AsyncConnectionPool.handle_async_request", _handle)
+
+
+def _patch_client(module: ModuleType) -> None:
+    wrap_function_wrapper(module, "Client._send_single_request", _send)
+    wrap_function_wrapper(module, "AsyncClient._send_single_request", _send)
+
+
+def _handle(handle: Call, pool: Any, args: Args, kwargs: KwArgs) -> Any:
+    """Send one request to one host; for the asynchronous ones this gives what is awaited."""
+    request = args[0] if args else kwargs["request"]
+    right = settled(request.headers, lambda: _host(pool, request))
+    if right is not None:
+        request = copy.copy(request)
+        request.headers = right
+    return handle(request)
+
+
+def _host(pool: Any, request: Any) -> str | None:
+    """Where the request goes, behind a proxy too."""
+    by_itself = not type(pool._network_backend).__module__.startswith("httpcore")  # noqa: SLF001 - there is no public way
+    if by_itself or pool._uds is not None:  # noqa: SLF001
+        return None
+    host: bytes = request.url.host
+    return host.decode("latin-1")
+
+
+def _send(send: Call, _client: object, args: Args, kwargs: KwArgs) -> Any:
+    """Send one request by whatever transport is mounted, also after a redirect."""
+    if _wanted:
+        _apply_wanted()
+    request = args[0] if args else kwargs["request"]
+    strip_outside(request.headers, lambda: request.url.host)
+    return send(*args, **kwargs)
+
+
+_let_go()

@@ -1,0 +1,60 @@
+"""The standard library's `urllib.request`: the tenant goes along with requests to hosts inside, and to no others.
+
+It is written where a handler makes the connection for one request: below redirects and every instrumentation.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from wrapt import wrap_function_wrapper
+
+from tracium.clients.headers import settled
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from urllib.request import Request
+
+    Call = Callable[..., Any]
+    Args = tuple[Any, ...]
+    KwArgs = dict[str, Any]
+
+
+def instrument() -> None:
+    """Apply OpenTelemetry's instrumentor, unless the app has done so."""
+    from opentelemetry.instrumentation.urllib import URLLibInstrumentor  # noqa: PLC0415 - tenants need it not
+
+    instrumentor: Any = URLLibInstrumentor()
+    if not instrumentor.is_instrumented_by_opentelemetry:
+        instrumentor.instrument(skip_dep_check=True)
+
+
+def _let_go() -> None:
+    """Let the tenant go along; also where nothing makes spans, or the app does so itself."""
+    wrap_function_wrapper("urllib.request", "AbstractHTTPHandler.do_open", _do_open)
+
+
+def _do_open(do_open: Call, _handler: object, args: Args, kwargs: KwArgs) -> Any:
+    connection, request, *others = args
+    # Of two headers of one name, one that does not follow a redirect counts.
+    given = {**request.headers, **request.unredirected_hdrs}
+    right = settled(given.items(), lambda: _host(connection, request))
+    if right is not None:
+        # The app's own request may be sent again, to another host.
+        request = copy.copy(request)
+        request.headers, request.unredirected_hdrs = {}, dict(right)
+    return do_open(connection, request, *others, **kwargs)
+
+
+def _host(connection: Any, request: Request) -> str | None:
+    """Where the request goes, behind a proxy too."""
+    if getattr(getattr(connection, "connect", None), "__module__", None) != "http.client":
+        # It connects by itself: to a Unix socket, or to what its app knows.
+        return None
+    proxied = request.has_proxy() or getattr(request, "_tunnel_host", None)
+    return urlsplit(request.full_url if proxied else f"//{request.host}").hostname
+
+
+_let_go()
