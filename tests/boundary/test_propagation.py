@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import re
 from pathlib import Path
 
 import pytest
@@ -116,17 +117,13 @@ def test_what_is_no_text_raises_nothing(text):
 
 
 @pytest.mark.parametrize(
-    ("sent", "entries"),
-    [
-        ("a=1   ,  b=2", {"a": "1", "b": "2"}),
-        ("a=1\t\t,\tb=2", {"a": "1", "b": "2"}),
-        ("a = 1", {"a": "1"}),
-        ("a=x%20%20y", {"a": "x  y"}),
-        (" " * 5000 + "a=1" + " " * 3000, {"a": "1"}),
-    ],
+    "sent",
+    ["a=1   ,  b=2", "a=1\t\t,\tb=2", "a = 1", "a=x%20%20y", " " * 5000 + "a=1" + " " * 3000],
 )
-def test_blanks_of_other_baggage_change_nothing(sent, entries):
+def test_blanks_of_other_baggage_change_nothing(sent):
     """They are taken together, because OpenTelemetry's propagator takes a square of the time for them."""
-    assert dict(baggage.get_all(propagator.extract({"baggage": sent}))) == entries
+    together = re.sub(r"[ \t]+", " ", sent)
+    read = dict(baggage.get_all(propagator.extract({"baggage": sent})))
+    assert read == dict(baggage.get_all(propagator.inner.extract({"baggage": together})))
     if len(sent) < 1000:
-        assert dict(baggage.get_all(propagator.inner.extract({"baggage": sent}))) == entries
+        assert read == dict(baggage.get_all(propagator.inner.extract({"baggage": sent})))
