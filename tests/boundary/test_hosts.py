@@ -22,6 +22,7 @@ ORDERS.INTERNAL orders.internal. orders.local orders.svc orders.default.svc orde
 cluster.svc _dns.internal
 """
 OUTSIDE = """
+metadata metadata. METADATA instance-data fd00:ec2::254 fd20:ce::254 [fd00:ec2::254] ai. uz. orders.
 example.com api.openai.com internal.evil.com evilinternal.com local.evil.com svc.evil.com localhost.evil.com
 internal.com cluster.local.evil.com 10.0.0.1.nip.io 127.0.0.1.nip.io 10-0-0-1.example.com 8.8.8.8 172.15.0.1
 172.32.0.1 192.169.0.1 11.0.0.1 9.255.255.255 126.0.0.1 128.0.0.1 169.254.169.254 fe80::1 fe80::1%eth0 ::ffff:8.8.8.8

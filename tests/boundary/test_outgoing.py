@@ -172,3 +172,14 @@ def test_a_fault_of_ours_sends_no_tenant(monkeypatch):
     with pytest.raises(RuntimeError, match="as asked"):
         settle(headers, INSIDE)
     assert headers == {}
+
+
+@pytest.mark.parametrize("host", [INSIDE, "api.example.com"])
+def test_a_plain_dict_may_write_the_name_as_it_likes(host):
+    """Whatever was there is taken out."""
+    begin()
+    headers = {"Baggage": "tenant.id=globex", "BAGGAGE": "color=blue,tenant.id=initech"}
+    settle(headers, host)
+    assert [name for name in headers if name.lower() == "baggage"] == ["baggage"]
+    assert "globex" not in str(headers)
+    assert "initech" not in str(headers)

@@ -127,3 +127,23 @@ def test_blanks_of_other_baggage_change_nothing(sent):
     assert read == dict(baggage.get_all(propagator.inner.extract({"baggage": together})))
     if len(sent) < 1000:
         assert read == dict(baggage.get_all(propagator.inner.extract({"baggage": sent})))
+
+
+def test_a_propagator_in_the_place_of_ours_lets_no_tenant_through():
+    """Apps set one of their own after `init`, or call OpenTelemetry's directly."""
+    ours = install()
+    try:
+        set_global_textmap(ours.inner)
+        context = get_global_textmap().extract({"baggage": "tenant.id=evil,color=blue"})
+        assert dict(baggage.get_all(context)) == {"color": "blue"}
+        direct = W3CBaggagePropagator().extract({"baggage": "tenant.id=evil"}, get_current())
+        assert dict(baggage.get_all(direct)) == {}
+        headers = {}
+        with tracium.tenant("acme"):
+            kept = W3CBaggagePropagator().extract({}, get_current())
+            assert baggage.get_baggage("tenant.id", kept) == "acme"
+            get_global_textmap().inject(headers)
+            W3CBaggagePropagator().inject(headers, context=get_current())
+        assert "acme" not in str(headers)
+    finally:
+        set_global_textmap(ours)

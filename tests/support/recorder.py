@@ -90,6 +90,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_POST = do_OPTIONS = do_GET  # noqa: N815 - the handler's own names
 
+    def do_CONNECT(self):
+        """It tunnels nowhere, and keeps what it was asked with."""
+        self.recorder.sent.append(Sent(self.path, [(name.lower(), value) for name, value in self.headers.items()]))
+        self.close_connection = True
+        self.answer(503)
+
     def answer(self, status, body=b"", **headers):
         self.send_response(status)
         for name, value in headers.items():

@@ -41,7 +41,10 @@ _VENDORS: Final = (
     ".x.ai",
 )
 # Names that end as if they were inside, and lead to the clouds' own metadata.
-_METADATA: Final = (".google.internal", ".instance-data.ec2.internal")
+_METADATA: Final = (".google.internal", ".instance-data", ".instance-data.ec2.internal", ".metadata")
+_METADATA_ADDRESSES: Final = frozenset(
+    {int(ipaddress.ip_address("fd00:ec2::254")), int(ipaddress.ip_address("fd20:ce::254"))}
+)
 _ELSEWHERE: Final = _VENDORS + _METADATA
 _LABEL: Final = r"(?!-)[a-z0-9_-]{1,63}(?<!-)"
 _NAME: Final = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
@@ -103,14 +106,19 @@ class InsideHosts:
         if host.startswith("[") and host.endswith("]") and ":" in host:
             host = host[1:-1]
         address = parse_address(host)
+        if address is not None and int(address) in _METADATA_ADDRESSES:
+            return False
         if address is not None:
             return any(
                 address in network for network in (*_NETWORKS, *self.networks) if network.version == address.version
             )
+        absolute = host.endswith(".")
         host = host.removesuffix(".")
         if not _is_name(host) or f".{host}".endswith(_ELSEWHERE):
             return False
-        return "." not in host or host.endswith((*_SUFFIXES, *self.suffixes)) or host in self.names
+        # With a dot at its end, a name of one label is a top-level domain.
+        alone = "." not in host and (not absolute or host == "localhost")
+        return alone or host.endswith((*_SUFFIXES, *self.suffixes)) or host in self.names
 
 
 def parse_network(entry: str) -> _Network | None:

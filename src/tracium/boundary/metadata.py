@@ -14,7 +14,7 @@ class MetadataGetter(Getter[Any]):
 
     def get(self, carrier: Pairs, key: str) -> list[str] | None:
         """All values of one name."""
-        return [_text(value) for name, value in carrier if name.lower() == key.lower()] or None
+        return [_text(value) for name, value in carrier if str(name).lower() == key.lower()] or None
 
     def keys(self, carrier: Pairs) -> list[str]:
         """All names."""

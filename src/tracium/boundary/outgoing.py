@@ -15,6 +15,7 @@ from opentelemetry.trace import get_current_span
 
 from tracium.boundary.member import HEADER, add_tenant, without_ours
 from tracium.boundary.propagation import says_w3c_alone, trace_of
+from tracium.boundary.trust import is_inside as is_host_inside
 from tracium.boundary.trust import trust
 from tracium.faults import fault
 from tracium.tenancy.block import here
@@ -50,12 +51,12 @@ def settle(headers: MutableMapping[str, str], host: str | None) -> None:
     try:
         given = _all(headers)
         value = baggage_for(host, given, headers, headers)
+        if given:
+            _remove(headers)
         if value:
             headers[HEADER] = value
-        elif given:
-            del headers[HEADER]
     except Exception as error:  # noqa: BLE001 - the request is sent all the same, but never with a tenant that we could not judge
-        headers.pop(HEADER, None)
+        _remove(headers)
         fault("writing the tenant into a request's headers", error)
 
 
@@ -96,7 +97,7 @@ def is_inside(host: str | None, names: Iterable[str]) -> bool:
         host: Where it goes, without a port.
         names: The names of all its headers.
     """
-    return trust().hosts.has(host) and _OF_VENDORS.isdisjoint([name.lower() for name in names])
+    return is_host_inside(host) and _OF_VENDORS.isdisjoint([name.lower() for name in names])
 
 
 def _trace_id(context: Context, carrier: Any, getter: Getter[Any]) -> int:
@@ -111,6 +112,12 @@ def _trace_id(context: Context, carrier: Any, getter: Getter[Any]) -> int:
 
 def _is_vendors(agents: Iterable[Any] | None) -> bool:
     return any(str(agent).lower().startswith(_AGENTS_OF_VENDORS) for agent in agents or ())
+
+
+def _remove(headers: MutableMapping[str, str]) -> None:
+    """Take the header out, in whatever case its name is written: plain dicts tell them apart."""
+    for name in [name for name in headers if name.lower() == HEADER]:
+        headers.pop(name, None)
 
 
 def _all(headers: Any) -> list[str]:

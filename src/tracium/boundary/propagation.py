@@ -7,9 +7,10 @@ nothing tells it where the carrier goes: what knows that adds it (`outgoing`, `b
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, Final, Generic
 
+from opentelemetry.baggage.propagation import W3CBaggagePropagator
 from opentelemetry.context import Context, get_current, set_value
 from opentelemetry.propagate import get_global_textmap, set_global_textmap
 from opentelemetry.propagators.textmap import (
@@ -21,6 +22,7 @@ from opentelemetry.propagators.textmap import (
     default_setter,
 )
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from wrapt import wrap_function_wrapper
 
 from tracium.attributes import TENANT_ID, TENANT_SIGNATURE
 from tracium.boundary.judgement import judge
@@ -30,6 +32,7 @@ from tracium.tenancy.request import Binding
 from tracium.tenancy.standing import BAGGAGE, State, begin_request, unknown_span_in, write
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from collections.abc import Set as AbstractSet
 
 _NOTHING: Final = Context()
@@ -114,12 +117,35 @@ def _reads_messages(getter: object) -> bool:
 
 def install() -> TenantPropagator:
     """Put our propagator around the global one, once."""
+    _guard()
     current = get_global_textmap()
     if isinstance(current, TenantPropagator):
         return current
     ours = TenantPropagator(current)
     set_global_textmap(ours)
     return ours
+
+
+@cache
+def _guard() -> None:
+    """Let no tenant through OpenTelemetry's own propagator either: an app may call it, or put it into the place of ours."""
+    wrap_function_wrapper(W3CBaggagePropagator, "extract", _extract_others)
+    wrap_function_wrapper(W3CBaggagePropagator, "inject", _inject_others)
+
+
+def _extract_others(extract: Callable[..., Context], _propagator: object, args: Any, kwargs: Any) -> Context:
+    extracted = extract(*args, **kwargs)
+    context = kwargs["context"] if "context" in kwargs else args[1] if len(args) > 1 else None
+    before = get_current() if context is None else context
+    # What it leaves as it was says what it said.
+    return extracted if extracted.get(BAGGAGE) is before.get(BAGGAGE) else without_tenant(extracted)
+
+
+def _inject_others(inject: Callable[..., None], _propagator: object, args: Any, kwargs: Any) -> None:
+    def others(carrier: Any, context: Context | None = None, *more: Any, **named: Any) -> None:
+        inject(carrier, without_tenant(get_current() if context is None else context), *more, **named)
+
+    others(*args, **kwargs)
 
 
 def configured() -> TextMapPropagator:

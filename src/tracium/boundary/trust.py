@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Self
 
 from tracium.boundary.hosts import InsideHosts, parse_address, parse_network
@@ -102,13 +103,14 @@ def _sources(listed: str) -> tuple[IPv4Network | IPv6Network, ...]:
 
 
 class _Installed:
-    """The trust of this process."""
+    """The trust of this process, and whether a host is inside by it, for the hosts that were asked for last."""
 
-    def __init__(self) -> None:
-        self.trust = Trust()
+    def __init__(self, installed: Trust) -> None:
+        self.trust = installed
+        self.is_inside = lru_cache(maxsize=1024)(installed.hosts.has)
 
 
-_installed: Final = _Installed()
+_installed = _Installed(Trust())
 
 
 def trust() -> Trust:
@@ -116,6 +118,12 @@ def trust() -> Trust:
     return _installed.trust
 
 
+def is_inside(host: str | None) -> bool:
+    """Whether `host`, a name or an address without a port, is inside; None is not."""
+    return _installed.is_inside(host)
+
+
 def install_trust(configured: Trust) -> None:
     """Let `configured` hold in this process."""
-    _installed.trust = configured
+    global _installed  # noqa: PLW0603 - one for the process
+    _installed = _Installed(configured)

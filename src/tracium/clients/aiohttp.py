@@ -12,6 +12,7 @@ from aiohttp import ClientRequest, TCPConnector
 from wrapt import wrap_function_wrapper
 
 from tracium.boundary.outgoing import settle
+from tracium.boundary.trust import is_inside
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,10 +38,21 @@ def _let_go() -> None:
 
 def _send(send: Call, request: Any, args: Args, kwargs: KwArgs) -> Any:
     connection = args[0] if args else kwargs.get("conn")
+    settle(request.headers, _host(request, connection))
+    return send(*args, **kwargs)
+
+
+def _host(request: Any, connection: Any) -> str | None:
     # Over a Unix socket, a URL has any host.
     over_tcp = isinstance(getattr(connection, "_connector", None), TCPConnector)
-    settle(request.headers, request.url.raw_host if over_tcp else None)
-    return send(*args, **kwargs)
+    # A CONNECT is for the proxy, though it has the URL of what lies behind it.
+    if not over_tcp or request.method == "CONNECT":
+        return None
+    # Without TLS, a proxy reads everything.
+    if request.proxy is not None and request.url.scheme != "https" and not is_inside(request.proxy.raw_host):
+        return None
+    host: str | None = request.url.raw_host
+    return host
 
 
 _let_go()

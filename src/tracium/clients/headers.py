@@ -32,7 +32,7 @@ def settled(pairs: Iterable[tuple[Any, Any]], host_of: Callable[[], str | None])
     if not after:
         return others
     in_bytes = any(isinstance(name, bytes) for name, _ in headers)
-    return [*others, (HEADER.encode(), after.encode()) if in_bytes else (HEADER, after)]
+    return [*others, (HEADER.encode(), after.encode("latin-1", "replace")) if in_bytes else (HEADER, after)]
 
 
 def strip_outside(headers: MutableMapping[str, str], host_of: Callable[[], str | None]) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from wrapt import register_post_import_hook, wrap_function_wrapper
 
+from tracium.boundary.trust import is_inside
 from tracium.clients.headers import settled, strip_outside
 
 if TYPE_CHECKING:
@@ -81,6 +82,10 @@ def _host(pool: Any, request: Any) -> str | None:
     """Where the request goes, behind a proxy too."""
     by_itself = not type(pool._network_backend).__module__.startswith("httpcore")  # noqa: SLF001 - there is no public way
     if by_itself or pool._uds is not None:  # noqa: SLF001
+        return None
+    proxy = getattr(pool, "_proxy_url", None)
+    if proxy is not None and request.url.scheme != b"https" and not is_inside(proxy.host.decode("latin-1")):
+        # Without TLS, a proxy reads everything.
         return None
     host: bytes = request.url.host
     return host.decode("latin-1")

@@ -25,10 +25,10 @@ def settled(metadata: Iterable[Any] | None, target: str | bytes | None) -> Itera
     """
     pairs: Pairs = ()
     try:
-        pairs = () if metadata is None else tuple((name, value) for name, value in metadata)
+        pairs = () if metadata is None else tuple((_text(name), value) for name, value in metadata)
         given = GETTER.get(pairs, HEADER)
         host = host_of(target.decode() if isinstance(target, bytes) else target or "")
-        value = baggage_for(host, given or (), [name for name, _ in pairs], pairs, GETTER)
+        value = baggage_for(host, given or (), [str(name) for name, _ in pairs], pairs, GETTER)
         if not value and not given:
             # An iterator is used up by now.
             return metadata if metadata is None or isinstance(metadata, tuple | list) else pairs
@@ -40,4 +40,9 @@ def settled(metadata: Iterable[Any] | None, target: str | bytes | None) -> Itera
 
 
 def _others(pairs: Pairs) -> Pairs:
-    return tuple(pair for pair in pairs if pair[0].lower() != HEADER)
+    return tuple(pair for pair in pairs if str(pair[0]).lower() != HEADER)
+
+
+def _text(name: Any) -> Any:
+    # gRPC takes names of bytes too; what is neither it refuses itself.
+    return name.decode("latin-1") if isinstance(name, bytes) else name

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from wrapt import wrap_function_wrapper
 
+from tracium.boundary.trust import is_inside
 from tracium.clients.headers import settled
 
 if TYPE_CHECKING:
@@ -37,7 +38,8 @@ def _let_go() -> None:
 
 
 def _do_open(do_open: Call, _handler: object, args: Args, kwargs: KwArgs) -> Any:
-    connection, request, *others = args
+    named = dict(zip(("http_class", "req"), args, strict=False)) | kwargs
+    connection, request = named.pop("http_class"), named.pop("req")
     # Of two headers of one name, one that does not follow a redirect counts.
     given = {**request.headers, **request.unredirected_hdrs}
     right = settled(given.items(), lambda: _host(connection, request))
@@ -45,7 +47,7 @@ def _do_open(do_open: Call, _handler: object, args: Args, kwargs: KwArgs) -> Any
         # The app's own request may be sent again, to another host.
         request = copy.copy(request)
         request.headers, request.unredirected_hdrs = {}, dict(right)
-    return do_open(connection, request, *others, **kwargs)
+    return do_open(connection, request, **named)
 
 
 def _host(connection: Any, request: Request) -> str | None:
@@ -53,8 +55,15 @@ def _host(connection: Any, request: Request) -> str | None:
     if getattr(getattr(connection, "connect", None), "__module__", None) != "http.client":
         # It connects by itself: to a Unix socket, or to what its app knows.
         return None
-    proxied = request.has_proxy() or getattr(request, "_tunnel_host", None)
-    return urlsplit(request.full_url if proxied else f"//{request.host}").hostname
+    through_tls = bool(getattr(request, "_tunnel_host", None))
+    if any(mark in request.host for mark in "/?#@\\"):
+        # It is connected to as it stands, and not the host that a URL would have.
+        return None
+    connected = urlsplit(f"//{request.host}").hostname
+    if through_tls or (request.has_proxy() and is_inside(connected)):
+        return urlsplit(request.full_url).hostname
+    # Without TLS, a proxy reads everything.
+    return None if request.has_proxy() else connected
 
 
 _let_go()

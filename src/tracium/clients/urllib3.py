@@ -11,6 +11,7 @@ from urllib3._collections import HTTPHeaderDict  # where 1.26 has it too
 from urllib3.util import parse_url
 from wrapt import wrap_function_wrapper
 
+from tracium.boundary.trust import is_inside
 from tracium.clients.headers import settled
 
 if TYPE_CHECKING:
@@ -61,8 +62,11 @@ def _host(pool: Any, kind: type, url: str) -> str | None:
     if not all(getattr(kind, name).__module__.startswith("urllib3.") for name in _CONNECTING):
         # It connects by itself: to a Unix socket, or to what its app knows.
         return None
-    if "://" not in url.partition("?")[0]:
+    if url.startswith("/") or "://" not in url.partition("?")[0]:
         return str(pool.host)
+    if not is_inside(pool.host):
+        # A proxy, which reads everything where there is no TLS.
+        return None
     host = parse_url(url).host
     return host if pool.proxy is not None or host == pool.host else None
 
