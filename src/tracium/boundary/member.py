@@ -150,16 +150,6 @@ def _claim(headers: list[str]) -> Claim | None:
     return Claim(claimed.pop(), signatures.pop() if signatures else None)
 
 
-def read_tenant(headers: Iterable[str]) -> str | None:
-    """The tenant that `baggage` headers name, whether it is proven or not; None if they name none.
-
-    Raises:
-        UnreadableTenantError: They name one that is too long, broken, or ambiguous.
-    """
-    claim = claim_in(headers)
-    return None if claim is None else claim.certain
-
-
 def _members(headers: Iterable[str]) -> Iterator[str]:
     for header in headers:
         for member in header.split(","):

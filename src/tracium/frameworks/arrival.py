@@ -18,7 +18,7 @@ from tracium.boundary.propagation import trace_of
 from tracium.boundary.trust import trust
 from tracium.frameworks.carriers import GETTER, peer_of
 from tracium.tenancy.arrival import Arrival, arrival_in
-from tracium.tenancy.standing import BAGGAGE, State, write
+from tracium.tenancy.standing import BAGGAGE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, MutableMapping
@@ -51,8 +51,7 @@ class WebArrival(Arrival):
             believed=trust().believes(peer_of(carrier)),
         )
         if tenant is not None:
-            self.bind(tenant)
-            self.context = write(self.context, State.SET, tenant, self, None)
+            self.belong_to(tenant)
 
     def brings(self, carrier: object) -> bool:
         """Whether `carrier` has the headers of this request: the object itself, a copy, or its headers alone."""

@@ -17,7 +17,6 @@ from tracium.boundary.trust import trust
 from tracium.faults import fault
 from tracium.tenancy.arrival import Arrival
 from tracium.tenancy.attachment import restore
-from tracium.tenancy.standing import State, write
 from tracium.tenancy.stepping import step_generator
 
 if TYPE_CHECKING:
@@ -73,8 +72,7 @@ class GrpcArrival(Arrival):
             believed=trust().believes(_address_of(context.peer())),
         )
         if tenant is not None:
-            self.bind(tenant)
-            self.context = write(self.context, State.SET, tenant, self, None)
+            self.belong_to(tenant)
 
     def brings(self, carrier: object) -> bool:
         """Whether `carrier` is this call's metadata, in the form in which it is extracted from."""

@@ -47,6 +47,11 @@ class Arrival(Binding):
         """Whether it is done with. Unlike the end of its span, this is known of unsampled requests too."""
         return self._closed
 
+    def belong_to(self, tenant: str) -> None:
+        """Note whom the request arrived for, before anything runs in it."""
+        self.bind(tenant)
+        self.context = write(self.context, State.SET, tenant, self, None)
+
     def brings(self, carrier: object) -> bool:
         """Whether `carrier` is what was handed over."""
         return self.carrier is carrier
