@@ -97,6 +97,49 @@ def test_one_call_seen_by_two_instrumentations_counts_once(store, tenant):
     assert (after.model_calls, after.input_tokens, after.output_tokens) == (1, 2, 0)
 
 
+def marked(one, name):
+    attribute = one.attributes.add(key=f"tracium.{name}")
+    attribute.value.bool_value = True
+    return one
+
+
+def test_usage_that_another_span_tells_is_not_missed_here(store, tenant):
+    """The call counts once, on the span that tells it, also where that is the outer one."""
+    trace = os.urandom(16)
+    outer = model_call(tenant, end=NOON_NS, tokens=(10, 5), trace_id=trace)
+    inner = model_call(tenant, end=NOON_NS - 1, trace_id=trace, parent=outer.span_id)
+    beside = model_call(tenant, end=NOON_NS, trace_id=trace)
+    put(store, outer, marked(inner, "usage.elsewhere"), marked(beside, "usage.elsewhere"))
+    row = usage_of(store, tenant, TimeRange(NOON - timedelta(hours=1), NOON + timedelta(hours=1)))
+    assert (row.model_calls, row.input_tokens, row.unknown_usage) == (1, 10, 0)
+
+
+def test_a_part_of_the_usage_is_a_lower_bound(store, tenant):
+    """A stream that was thrown away has told some of it."""
+    put(store, marked(model_call(tenant, end=NOON_NS, tokens=(10, 1)), "usage.unknown"))
+    row = usage_of(store, tenant)
+    assert (row.input_tokens, row.unknown_input, row.unknown_output, row.unknown_usage) == (10, 1, 1, 1)
+
+
+def test_recorded_usage_is_a_call_and_no_request(store, tenant):
+    """It has no latency, and what it does not say was not used."""
+    recorded = marked(model_call(tenant, end=NOON_NS, tokens=(10, None), operation="batch"), "usage.recorded")
+    recorded.ClearField("parent_span_id")
+    put(store, recorded)
+    row = usage_of(store, tenant)
+    assert (row.model_calls, row.input_tokens, row.unknown_usage) == (1, 10, 0)
+    assert (row.traces, row.requests, row.model_call_p50_ms) == (0, 0, None)
+
+
+def test_a_call_of_a_trace_that_was_sampled_out_is_used_up_all_the_same(store, tenant):
+    """Its tokens count; the trace is not there."""
+    call = marked(model_call(tenant, end=NOON_NS, tokens=(10, 5)), "sampled_out")
+    call.ClearField("parent_span_id")
+    put(store, call)
+    row = usage_of(store, tenant)
+    assert (row.traces, row.requests, row.model_calls, row.input_tokens) == (0, 0, 1, 10)
+
+
 def test_a_span_belongs_to_its_end(store, tenant):
     """A range has its first moment and not its last one, to the nanosecond."""
     put(store, *(span(tenant, end=NOON_NS + at) for at in (-1, 0, 3600 * 10**9 - 1, 3600 * 10**9)))

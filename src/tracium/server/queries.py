@@ -47,18 +47,19 @@ def ready(store: Store) -> None:
 
 # A span counts once however often it was sent. The tenant is part of what makes it the same: no tenant can displace
 # another one's span by sending its ids. A model-call span around another one of its kind is the same call seen from
-# further away; the inner one is what the provider answered.
+# further away; the inner one is what the provider answered. Usage that was recorded by hand, and model calls of traces that
+# were sampled out, stand alone: they are no traces.
 def _usage_sql(in_scope: str) -> str:
     return f"""
 SELECT
     TenantId AS tenant,
-    uniqExact(TraceId) AS traces,
+    uniqExactIf(TraceId, NOT IsAlone) AS traces,
     countIf(IsRequest) AS requests,
     countIf(IsRequest AND IsError) AS errors,
     quantilesExactInclusiveIf(0.5, 0.95)(Nanoseconds, IsRequest) AS latency,
     countIf(IsCall) AS model_calls,
     countIf(IsCall AND IsError) AS model_call_errors,
-    quantilesExactInclusiveIf(0.5, 0.95)(Nanoseconds, IsCall) AS model_call_latency,
+    quantilesExactInclusiveIf(0.5, 0.95)(Nanoseconds, IsCall AND NOT IsRecorded) AS model_call_latency,
     sumIf(toUInt128(InputTokens), IsCall) AS input_tokens,
     sumIf(toUInt128(OutputTokens), IsCall) AS output_tokens,
     countIf(IsCall AND NoInput) AS unknown_input,
@@ -67,9 +68,11 @@ SELECT
 FROM
 (
     SELECT
-        TenantId, TraceId, IsRequest, IsError, InputTokens, OutputTokens,
-        InputTokens IS NULL AS NoInput,
-        OutputTokens IS NULL AND Operation != 'embeddings' AS NoOutput,
+        TenantId, TraceId, IsRequest, IsError, IsRecorded, InputTokens, OutputTokens,
+        IsRecorded OR IsSampledOut AS IsAlone,
+        -- What was recorded by hand says all that there is: images have no tokens.
+        (InputTokens IS NULL OR IsPartlyUnknown) AND NOT IsRecorded AS NoInput,
+        (OutputTokens IS NULL OR IsPartlyUnknown) AND Operation != 'embeddings' AND NOT IsRecorded AS NoOutput,
         greatest(toInt64(Duration), 0) AS Nanoseconds,
         IsModelCall AND (TenantId, TraceId, SpanId, Operation = 'embeddings') NOT IN
         (
