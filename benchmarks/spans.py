@@ -18,6 +18,7 @@ from opentelemetry.trace import SpanKind
 import tracium
 from tracium.boundary.propagation import TenantPropagator
 from tracium.signals import TenantSpanProcessor, tenant_span_processor
+from tracium.signals.genai import GenAISpanProcessor
 
 ROUNDS = 300
 SPANS = 250
@@ -101,16 +102,42 @@ class InRequest:
         detach(self.token)
 
 
+class BelowAnother(InRequest):
+    """And below a span that started after the tenant was set."""
+
+    def __enter__(self):
+        super().__enter__()
+        self.above = self.tracer.start_as_current_span("above")
+        self.above.__enter__()
+
+    def __exit__(self, *error):
+        self.above.__exit__(*error)
+        super().__exit__(*error)
+
+
+class OfAUser(InRequest):
+    """And the request has a user and a session."""
+
+    def __enter__(self):
+        super().__enter__()
+        tracium.set_user("u-1")
+        tracium.set_session("s-1")
+
+
 def main():
     tracers = {
         "SDK + batch": tracer_with(),
         "+ an empty processor": tracer_with(Empty()),
-        "+ tracium": tracer_with(tenant_span_processor()),
-        "+ tracium, public fall-back": tracer_with(TenantSpanProcessor()),
+        "+ the tenant": tracer_with(tenant_span_processor()),
+        "+ the tenant and model calls": tracer_with(tenant_span_processor(), GenAISpanProcessor()),
+        "+ the tenant under 2 more names": tracer_with(tenant_span_processor(aliases=("app.customer", "org"))),
+        "+ the tenant, public fall-back": tracer_with(TenantSpanProcessor()),
         "+ contrib's BaggageSpanProcessor": tracer_with(BaggageSpanProcessor(ALLOW_ALL_BAGGAGE_KEYS)),
     }
     compare("A span in the scope of a tenant", tracers, InScope)
     compare("A span in a request with a tenant", tracers, InRequest)
+    compare("A span below another one there", tracers, BelowAnother)
+    compare("A span in a request with a tenant, a user and a session", tracers, OfAUser)
 
 
 if __name__ == "__main__":

@@ -7,11 +7,19 @@ class TraciumError(Exception):
     """Base of every error that tracium raises."""
 
 
-class TenantTypeError(TraciumError, TypeError):
+class IdentityTypeError(TraciumError, TypeError):
+    """The id of a tenant, user or session that is not a string."""
+
+
+class IdentityValueError(TraciumError, ValueError):
+    """A string that cannot be the id of a tenant, user or session: empty, too long, or with forbidden characters."""
+
+
+class TenantTypeError(IdentityTypeError):
     """A tenant id that is not a string."""
 
 
-class TenantValueError(TraciumError, ValueError):
+class TenantValueError(IdentityValueError):
     """A string that cannot be a tenant id: empty, too long, or with characters that no id may have."""
 
 
@@ -25,3 +33,11 @@ class MissingExtraError(TraciumError, ImportError):
 
 class StoreError(TraciumError):
     """The store cannot be opened, read or written; the message says which one, why and what to do."""
+
+
+class RemovedError(TraciumError, AttributeError):
+    """A name of tracium's older SDK that is gone; the message names what is there instead."""
+
+
+class AgentError(TraciumError, RuntimeError):
+    """An agent's run or step where it cannot be: outside of a run that is required, or entered for the second time."""

@@ -21,7 +21,8 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from tracium import faults
 from tracium.attributes import TENANT_ID
-from tracium.signals import tenant_span_processor
+from tracium.signals import ids, tenant_span_processor
+from tracium.signals.genai import GenAISpanProcessor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -90,6 +91,8 @@ class MemoryPipeline(Spans):
         super().__init__()
         self.provider = TracerProvider(sampler=sampler, span_limits=span_limits, shutdown_on_exit=False)
         self.provider.add_span_processor(tenant_span_processor(default_tenant) if processor is None else processor)
+        ids.install(self.provider)
+        self.provider.add_span_processor(GenAISpanProcessor())
         self.provider.add_span_processor(SimpleSpanProcessor(self._memory))
         self.tracer: Tracer = self.provider.get_tracer("tracium.testing")
 

@@ -5,35 +5,17 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-
 import pytest
+from support.tables import Table
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "queues.md"
-_HEAD = "| mechanism | tenant carried | trace carried | worker clean afterwards |\n|---|---|---|---|\n"
-_TABLE = re.compile(re.escape(_HEAD) + r"(?:\|.*\n)*")
-
-measured: dict[str, str] = {}
-
-
-def pytest_addoption(parser):
-    parser.addoption("--write-mechanisms", action="store_true", help="write the measured rows into docs/queues.md")
+_table = Table(
+    "queues.md", "--write-mechanisms", ("mechanism", "tenant carried", "trace carried", "worker clean afterwards")
+)
+pytest_addoption = _table.add_option
 
 
 def pytest_sessionfinish(session):
-    if session.config.getoption("--write-mechanisms") and measured:
-        rows = dict(documented()) | measured
-        PAGE.write_text(
-            _TABLE.sub(lambda _: _HEAD + "".join(map(rows.get, sorted(rows, key=str.lower))), PAGE.read_text())
-        )
-
-
-def documented():
-    """The rows as they stand, by mechanism."""
-    (table,) = _TABLE.findall(PAGE.read_text())
-    for row in table.removeprefix(_HEAD).splitlines(keepends=True):
-        yield row.split("|")[1].strip(), row
+    _table.write(session.config)
 
 
 @pytest.fixture
@@ -41,9 +23,6 @@ def mechanism(request):
     """Note what was measured of a mechanism: whether the tenant and the trace were carried, and the worker was clean then."""
 
     def note(name, *, tenant, trace, clean):
-        row = f"| {name} | {' | '.join('yes' if held else '**no**' for held in (tenant, trace, clean))} |\n"
-        measured[name] = row
-        if not request.config.getoption("--write-mechanisms"):
-            assert dict(documented()).get(name) == row, f"docs/queues.md says otherwise; measured: {row}"
+        _table.note(request.config, name, (tenant, trace, clean))
 
     return note

@@ -1,4 +1,4 @@
-"""The tenant onto every span: a span processor that does this one thing."""
+"""The tenant onto every span, with its user and session: a span processor that does this one thing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from tracium.attributes import TENANT_ID, TENANT_MIXED
 from tracium.faults import fault
 from tracium.tenancy.block import here
 from tracium.tenancy.identity import is_tenant
-from tracium.tenancy.marking import Marking, PublicMarking, direct_marking, say_cut
+from tracium.tenancy.marking import ALIASES, Marking, PublicMarking, direct_marking, say_cut
+from tracium.tenancy.people import inherited_people, plain_people, recorded_people
 from tracium.tenancy.request import (
     PLACE,
     Binding,
@@ -37,14 +38,18 @@ from tracium.tenancy.standing import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from opentelemetry.context import Context
+
+    from tracium.tenancy.said import Marks
 
 _INTERNAL: Final = SpanKind.INTERNAL
 _CLIENT: Final = SpanKind.CLIENT
 
 
 class TenantSpanProcessor(SpanProcessor):
-    """Marks each span at its start with `tenant.id`.
+    """Marks each span at its start with `tenant.id`, and with `user.id` and `session.id` where they were set.
 
     A span's tenant is, in this order: the attribute that its caller gave it, the tenant in its parent context, the
     tenant of its request, the default, none. `tenant_span_processor` makes the one that suits the installed SDK.
@@ -54,11 +59,24 @@ class TenantSpanProcessor(SpanProcessor):
             replaces it.
     """
 
-    def __init__(self, default: str | None = None, marking: Marking | None = None) -> None:
+    def __init__(self, default: str | None = None, marking: Marking | None = None, aliases: Sequence[str] = ()) -> None:
         self.default = default
+        self.aliases = tuple(aliases)
         self._marking = PublicMarking() if marking is None else marking
-        # The longest tenant that the provider is known not to cut.
+        # The longest id that the provider is known not to cut.
         self._uncut = 0
+
+    @property
+    def aliases(self) -> tuple[str, ...]:
+        """The attributes besides `tenant.id` that hold the tenant of spans which start from now on.
+
+        One that the caller of a span gave stays.
+        """
+        return self._aliases
+
+    @aliases.setter
+    def aliases(self, aliases: Sequence[str]) -> None:
+        self._aliases = further_names(aliases)
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Mark `span`; this runs inside the customer's request."""
@@ -69,13 +87,13 @@ class TenantSpanProcessor(SpanProcessor):
             kind = span.kind
             if tenant is None or standing is None or (kind is not _INTERNAL and kind is not _CLIENT) or span.attributes:
                 self._place(span, here() if parent_context is None else parent_context)
-            elif len(tenant) <= self._uncut:
-                span.set_attribute(TENANT_ID, tenant)
-                setattr(span, PLACE, standing.place)
-            else:
-                put_place(span, standing.place)
-                self._marking.mark(span, tenant, over=False)
-                self._uncut = len((span.attributes or {}).get(TENANT_ID) or "")  # type: ignore[arg-type] # a tenant
+                return
+            put_place(span, standing.place_below(context.get(SPAN)))
+            self._write(span, TENANT_ID, tenant)
+            for alias in self._aliases:
+                self._write(span, alias, tenant)
+            for attribute, value in plain_people(standing):
+                self._write(span, attribute, value)
         except Exception as error:  # noqa: BLE001 - recording never breaks the app
             fault("marking a span", error)
 
@@ -89,6 +107,15 @@ class TenantSpanProcessor(SpanProcessor):
                 "Raise the limit, or use an OpenTelemetry SDK that this tracium knows.",
             )
 
+    def _write(self, span: Span, attribute: str, value: str) -> None:
+        """Write onto a span that has not got the attribute."""
+        if len(value) <= self._uncut:
+            span.set_attribute(attribute, value)
+            return
+        self._marking.mark(span, attribute, value, over=False)
+        stands: Any = (span.attributes or {}).get(attribute)
+        self._uncut = max(self._uncut, len(stands or ""))
+
     def _place(self, span: Span, context: Context) -> None:
         """The whole rule, for every kind of span and everything that a context may say."""
         kind, attributes = span.kind, span.attributes
@@ -98,26 +125,49 @@ class TenantSpanProcessor(SpanProcessor):
             binding = binding_in(context)
         tenant, by_default = recorded_tenant(context, binding, self.default)
         if attributes and TENANT_ID in attributes:
-            self._keep_given(span, attributes, tenant, binding)
+            given = self._keep_given(span, attributes, tenant, binding)
             by_default = False
-        elif tenant is not None and not fetches_messages(kind, attributes):
-            self._marking.mark(span, tenant, over=False)
+            if given is not None and not fetches_messages(kind, attributes):
+                self._mark(span, given, recorded_people(context, binding, given))
+        elif not fetches_messages(kind, attributes):
+            if tenant is not None:
+                self._marking.mark(span, TENANT_ID, tenant, over=False)
+            self._mark(span, tenant, recorded_people(context, binding, None if by_default else tenant))
         if binding is not None or by_default:
             put_place(span, Place(binding, open_ancestor(span_in(context)), by_default=by_default))
 
-    def _keep_given(self, span: Span, attributes: Any, tenant: str | None, binding: Binding | None) -> None:
-        """Leave the tenant that the caller gave to the span, unless the SDK may have cut it to a part."""
+    def _mark(self, span: Span, tenant: str | None, people: Marks) -> None:
+        """Write what goes with the tenant, and leave what the caller gave."""
+        if self._aliases:
+            # Also a default may be replaced, when a tenant is set.
+            setattr(span, ALIASES, self._aliases)
+            if tenant is not None:
+                for alias in self._aliases:
+                    self._marking.mark(span, alias, tenant, over=False)
+        for attribute, value in people:
+            self._marking.mark(span, attribute, value, over=False)
+
+    def _keep_given(self, span: Span, attributes: Any, tenant: str | None, binding: Binding | None) -> str | None:
+        """Leave the tenant that the caller gave to the span, unless the SDK may have cut it to a part.
+
+        Returns:
+            The tenant that the span has then, or None if none can have that id.
+        """
         given = attributes[TENANT_ID]
         if not isinstance(given, str):
-            return
+            return None
         if len(given) == self._marking.limit(span):
-            self._marking.unmark(span)
-            if tenant is not None and tenant.startswith(given):
-                self._marking.mark(span, tenant, over=False)
-            else:
+            self._marking.unmark(span, TENANT_ID)
+            if tenant is None or not tenant.startswith(given):
                 say_cut()
-        elif binding is not None and binding.entry is span and is_tenant(given) and binding.bind(given) is Bound.MIXED:
+                return None
+            self._marking.mark(span, TENANT_ID, tenant, over=False)
+            return tenant
+        if not is_tenant(given):
+            return None
+        if binding is not None and binding.entry is span and binding.bind(given) is Bound.MIXED:
             span.set_attribute(TENANT_MIXED, value=True)
+        return given
 
 
 class DirectTenantSpanProcessor(TenantSpanProcessor):
@@ -135,7 +185,18 @@ class DirectTenantSpanProcessor(TenantSpanProcessor):
                     values: Any = span._attributes._dict  # type: ignore[union-attr] # noqa: SLF001
                     if TENANT_ID not in values:
                         values[TENANT_ID] = standing.tenant
-                        span._tracium_place = standing.place  # type: ignore[attr-defined] # noqa: SLF001 - PLACE
+                        place, marks, binding = standing.place, standing.marks, standing.binding
+                        if binding is not None:
+                            above = context.get(SPAN)
+                            if above is not standing.span:
+                                place = standing.place_below(above)
+                            if binding.people is not None:
+                                marks = plain_people(standing)
+                        span._tracium_place = place  # type: ignore[attr-defined] # noqa: SLF001 - PLACE
+                        for attribute, value in marks:
+                            values.setdefault(attribute, value)
+                        for alias in self._aliases:
+                            values.setdefault(alias, standing.tenant)
                         return
             self._place(span, here() if parent_context is None else parent_context)
         except Exception as error:  # noqa: BLE001 - recording never breaks the app
@@ -144,10 +205,22 @@ class DirectTenantSpanProcessor(TenantSpanProcessor):
     on_end = SpanProcessor.on_end
 
 
-def tenant_span_processor(default: str | None = None) -> TenantSpanProcessor:
-    """The processor for the installed SDK; `default` is the tenant of spans that have none."""
+def tenant_span_processor(default: str | None = None, aliases: Sequence[str] = ()) -> TenantSpanProcessor:
+    """The processor for the installed SDK.
+
+    Args:
+        default: The tenant of spans that have none, or None.
+        aliases: The attributes besides `tenant.id` that hold the tenant.
+    """
     direct = direct_marking()
-    return TenantSpanProcessor(default) if direct is None else DirectTenantSpanProcessor(default, direct)
+    if direct is None:
+        return TenantSpanProcessor(default, aliases=aliases)
+    return DirectTenantSpanProcessor(default, direct, aliases)
+
+
+def further_names(aliases: Sequence[str]) -> tuple[str, ...]:
+    """`aliases`, each once and without `tenant.id`, which holds the tenant in any case."""
+    return tuple(dict.fromkeys(alias for alias in aliases if alias != TENANT_ID))
 
 
 def plainly_said(context: Context) -> Standing | None:
@@ -181,4 +254,6 @@ def _request_of(span: Span, context: Context) -> Binding:
     tenant = inherited_tenant(context)
     if tenant is not None:
         binding.bind(tenant)
+    for attribute, value in inherited_people(context):
+        binding.bind_person(attribute, value)
     return binding

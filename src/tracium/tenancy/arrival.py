@@ -11,8 +11,19 @@ from typing import Any, Final
 
 from opentelemetry.context import Context, create_key
 
+from tracium.tenancy.people import people_in
 from tracium.tenancy.request import Binding
-from tracium.tenancy.standing import BAGGAGE, STANDING, Standing, State, begin_request, said_in, unknown_span_in, write
+from tracium.tenancy.standing import (
+    BAGGAGE,
+    STANDING,
+    Standing,
+    State,
+    begin_request,
+    said_afterwards,
+    said_in,
+    unknown_span_in,
+    write,
+)
 
 # In a context: the arrival that it belongs to, whatever requests began within it by other means.
 _ARRIVAL: Final = create_key("tracium-arrival")
@@ -80,7 +91,8 @@ class Arrival(Binding):
             return extracted
         state, tenant = said_in(context, self)
         scope = standing.scope if isinstance(standing, Standing) else None
-        self.context = write(extracted, state, tenant, self, scope)
+        afterwards, people = said_afterwards(context, self), people_in(context, self)
+        self.context = write(extracted, state, tenant, self, scope, afterwards=afterwards, people=people)
         return self.context
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""An entered `tracium.tenant` block, as the contexts inside it know it.
+"""An entered block of `tracium.tenant`, `user` or `session`, as the contexts inside it know it.
 
 A block in a generator can end while its caller's own spans or blocks are current. Then the caller keeps them, and the
 block is noted as left: what it put into the contexts below does not hold here any more.
@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 from opentelemetry.context import Context, get_current
 
-from tracium.tenancy.standing import STANDING, Standing, binding_in, said_in, standing_in, write
+from tracium.tenancy.people import people_in
+from tracium.tenancy.standing import STANDING, Standing, binding_in, said_afterwards, said_in, standing_in, write
 
 if TYPE_CHECKING:
     from contextvars import Token
@@ -26,7 +27,7 @@ class Block:
     """One entered block.
 
     Attributes:
-        owner: The `tracium.tenant` object that was entered.
+        owner: The `tracium.tenant`, `user` or `session` object that was entered.
         before: The context around the block, until it has ended.
         outer: The open block around this one.
         afterwards: Whether the request around it was over when it was opened.
@@ -74,7 +75,7 @@ def here() -> Context:
 
 
 def without_left(context: Context) -> Context:
-    """`context`, with the tenant that held before the blocks in it that have ended here."""
+    """`context`, with the tenant, user and session that held before the blocks in it that have ended here."""
     left = [ref() for ref in _left.get()]
     settled, block = context, innermost(context)
     while block is not None and any(block is other for other in left):
@@ -82,8 +83,10 @@ def without_left(context: Context) -> Context:
         block = innermost(settled)
     if settled is context:
         return context
+    binding = binding_in(context)
     state, tenant = said_in(settled, binding_in(settled))
-    return write(context, state, tenant, binding_in(context), block)
+    afterwards, people = said_afterwards(settled, binding), people_in(settled, binding)
+    return write(context, state, tenant, binding, block, afterwards=afterwards, people=people)
 
 
 def _open_block(block: Block | None) -> Block | None:

@@ -1,4 +1,4 @@
-"""What a tenant id may be."""
+"""On whose behalf work is done: a tenant, one of its users, a session of theirs; and what their ids may be."""
 
 from __future__ import annotations
 
@@ -6,17 +6,86 @@ import reprlib
 import unicodedata
 from typing import Final
 
-from tracium.exceptions import TenantTypeError, TenantValueError
+from tracium.attributes import SESSION_ID, TENANT_ID, USER_ID
+from tracium.exceptions import (
+    IdentityTypeError,
+    IdentityValueError,
+    TenantTypeError,
+    TenantValueError,
+)
 
 MAX_TENANT_LENGTH: Final = 255
-"""The longest tenant id, in characters (Unicode code points)."""
+"""The longest id of a tenant, user or session, in characters (Unicode code points)."""
 
-_ALLOWED: Final = (
-    f"A tenant id is a string of 1 to {MAX_TENANT_LENGTH} characters without control characters and lone surrogates, "
-    "such as 'acme-corp' or 'org_123:workspace_456'."
-)
 # Unicode general categories: https://www.unicode.org/reports/tr44/#General_Category_Values
 _REFUSED: Final = {"Cc": "the control character", "Cs": "the lone surrogate"}
+
+
+class Identity:
+    """One of the three: what it is called, where it is written, and what is said of an id that cannot be.
+
+    Attributes:
+        name: `tenant`, `user` or `session`.
+        attribute: The key of its id on telemetry.
+    """
+
+    __slots__ = ("_allowed", "_type_error", "_value_error", "attribute", "name")
+
+    def __init__(
+        self,
+        name: str,
+        attribute: str,
+        examples: tuple[str, str],
+        type_error: type[IdentityTypeError] = IdentityTypeError,
+        value_error: type[IdentityValueError] = IdentityValueError,
+    ) -> None:
+        self.name = name
+        self.attribute = attribute
+        self._type_error = type_error
+        self._value_error = value_error
+        self._allowed = (
+            f"A {name} id is a string of 1 to {MAX_TENANT_LENGTH} characters without control characters and lone "
+            f"surrogates, such as {examples[0]!r} or {examples[1]!r}."
+        )
+
+    def check(self, value: object) -> str:
+        """Give `value` back as a plain string if it can be an id.
+
+        Raises:
+            IdentityTypeError: It is not a string.
+            IdentityValueError: It is empty, longer than 255 characters, or has a control character or a lone surrogate.
+        """
+        if type(value) is str and 0 < len(value) <= MAX_TENANT_LENGTH and value.isprintable():
+            # What is usual, in one look.
+            return value
+        if not isinstance(value, str):
+            raise self._type_error(
+                f"A {self.name} id must be a string, not {type(value).__name__}: {reprlib.repr(value)}. {self._allowed}"
+            )
+        if not value:
+            raise self._value_error(
+                f"A {self.name} id must not be empty. {self._allowed} To clear the {self.name}, use set_{self.name}(None)."
+            )
+        if len(value) > MAX_TENANT_LENGTH:
+            raise self._value_error(
+                f"This {self.name} id has {len(value)} characters: {value[:40]!r}…. {self._allowed}"
+            )
+        if not value.isprintable():
+            self._refuse_characters(value)
+        return str.__str__(value)
+
+    def _refuse_characters(self, value: str) -> None:
+        for place, character in enumerate(value):
+            name = _REFUSED.get(unicodedata.category(character))
+            if name is not None:
+                raise self._value_error(
+                    f"A {self.name} id must not contain {name} {character!r} (at {place} in {value!r:.80}). {self._allowed}"
+                )
+
+
+TENANT: Final = Identity("tenant", TENANT_ID, ("acme-corp", "org_123:workspace_456"), TenantTypeError, TenantValueError)
+USER: Final = Identity("user", USER_ID, ("u-1", "8f14e45f-ceea"))
+SESSION: Final = Identity("session", SESSION_ID, ("s-1", "chat_2048"))
 
 
 def check_tenant(tenant: object) -> str:
@@ -26,20 +95,7 @@ def check_tenant(tenant: object) -> str:
         TenantTypeError: It is not a string.
         TenantValueError: It is empty, longer than 255 characters, or has a control character or a lone surrogate.
     """
-    if type(tenant) is str and 0 < len(tenant) <= MAX_TENANT_LENGTH and tenant.isprintable():
-        # What is usual, in one look.
-        return tenant
-    if not isinstance(tenant, str):
-        raise TenantTypeError(
-            f"A tenant id must be a string, not {type(tenant).__name__}: {reprlib.repr(tenant)}. {_ALLOWED}"
-        )
-    if not tenant:
-        raise TenantValueError(f"A tenant id must not be empty. {_ALLOWED} To clear the tenant, use set_tenant(None).")
-    if len(tenant) > MAX_TENANT_LENGTH:
-        raise TenantValueError(f"This tenant id has {len(tenant)} characters: {tenant[:40]!r}…. {_ALLOWED}")
-    if not tenant.isprintable():
-        _refuse_characters(tenant)
-    return str.__str__(tenant)
+    return TENANT.check(tenant)
 
 
 def is_tenant(value: object) -> bool:
@@ -49,12 +105,3 @@ def is_tenant(value: object) -> bool:
     except (TenantTypeError, TenantValueError):
         return False
     return True
-
-
-def _refuse_characters(tenant: str) -> None:
-    for place, character in enumerate(tenant):
-        name = _REFUSED.get(unicodedata.category(character))
-        if name is not None:
-            raise TenantValueError(
-                f"A tenant id must not contain {name} {character!r} (at {place} in {tenant!r:.80}). {_ALLOWED}"
-            )

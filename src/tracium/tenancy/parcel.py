@@ -17,7 +17,9 @@ from opentelemetry.trace import (
 )
 
 from tracium.attributes import TENANT_ID
+from tracium.tenancy.people import people_in
 from tracium.tenancy.request import Binding
+from tracium.tenancy.said import Said
 from tracium.tenancy.standing import BAGGAGE, State, binding_in, said_in, write
 
 if TYPE_CHECKING:
@@ -32,27 +34,30 @@ class Belonging:
         tenant: Its tenant, or None.
         mixed: Whether a second one was set in it.
         default: The tenant of its telemetry as long as it has none, or None.
+        people: Its user and session, by their attributes, as `Binding` has them.
     """
 
     tenant: str | None
     mixed: bool
     default: str | None
+    people: Mapping[str, str | None] | None = None
 
     @classmethod
     def of(cls, binding: Binding) -> Self:
         """What `binding` says now."""
-        return cls(binding.tenant, binding.mixed, binding.default)
+        return cls(binding.tenant, binding.mixed, binding.default, binding.people)
 
     def binding(self) -> Binding:
         """A binding that says the same. What is set there does not come back."""
         binding = Binding()
         binding.tenant, binding.mixed, binding.default = self.tenant, self.mixed, self.default
+        binding.people = self.people
         return binding
 
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """What of a context is carried: the span that work begins under, the baggage, and all that concerns the tenant.
+    """What of a context is carried: the span that work begins under, the baggage, and whom the work is for.
 
     Attributes:
         trace: Trace id, span id, flags and trace state of the current span, or None.
@@ -60,6 +65,8 @@ class Parcel:
         state: What was said last about the tenant: a name of `State`.
         tenant: The tenant that was set, or None.
         request: The request that it belongs to, or None.
+        people: What was said about user and session, by their attributes: a name of `State`, the id, and its tenant, as
+            `Said` has them.
     """
 
     trace: tuple[int, int, int, tuple[tuple[str, str], ...]] | None
@@ -67,12 +74,14 @@ class Parcel:
     state: str
     tenant: str | None
     request: Belonging | None
+    people: Mapping[str, tuple[str, str | None, str | None]] | None = None
 
     @classmethod
     def of(cls, context: Context) -> Self:
         """What `context` holds now."""
         binding = binding_in(context)
         state, tenant = said_in(context, binding)
+        people = people_in(context, binding)
         span = get_current_span(context).get_span_context()
         return cls(
             trace=(span.trace_id, span.span_id, span.trace_flags, tuple(span.trace_state.items()))
@@ -84,6 +93,9 @@ class Parcel:
             state=state.name,
             tenant=tenant,
             request=None if binding is None else Belonging.of(binding),
+            people=None
+            if people is None
+            else {attribute: (said.state.name, said.value, said.home) for attribute, said in people.items()},
         )
 
     def context(self) -> Context:
@@ -96,4 +108,8 @@ class Parcel:
             )
             context = set_span_in_context(NonRecordingSpan(span), context)
         binding = None if self.request is None else self.request.binding()
-        return write(context, State[self.state], self.tenant, binding, None)
+        people = {
+            attribute: Said(State[state], value, home, afterwards=False)
+            for attribute, (state, value, home) in (self.people or {}).items()
+        }
+        return write(context, State[self.state], self.tenant, binding, None, people=people or None)

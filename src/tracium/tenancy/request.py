@@ -1,4 +1,4 @@
-"""A request and the tenant it belongs to.
+"""A request and whom it belongs to.
 
 A request is the nearest SERVER span, or CONSUMER span that processes one message, with all that runs below it. Its
 `Binding` begins with it in the OpenTelemetry context, so that it is there also when nothing is sampled; the spans of
@@ -26,7 +26,7 @@ _FETCHING: Final = frozenset({"receive", "poll", "settle"})
 
 
 class Bound(enum.Enum):
-    """How a binding took a tenant."""
+    """How a binding took a tenant, user or session."""
 
     FIRST = enum.auto()
     SAME = enum.auto()
@@ -46,21 +46,24 @@ in_children(_renew_lock)
 
 
 class Binding:
-    """Which tenant one request belongs to; made when the request begins, shared by all its contexts.
+    """Whom one request belongs to; made when the request begins, shared by all its contexts.
 
     Attributes:
         tenant: The first tenant that was set in the request, or None.
-        mixed: Whether a second, other one was set. From then on nothing falls back to `tenant`.
+        mixed: Whether a second, other one was set. From then on nothing falls back to `tenant`, nor to `people`.
+        people: The first user and session of that tenant that were set in the request, by their attributes; None under
+            one of them when a second, other one was set. The mapping never changes, another one takes its place.
         default: The tenant of the request's telemetry as long as it has none, before the configured default; or None.
         above: The span that the request began under, if that is not known to be outside it by its place.
     """
 
-    __slots__ = ("__weakref__", "_entry", "above", "default", "mixed", "tenant")
+    __slots__ = ("__weakref__", "_entry", "above", "default", "mixed", "people", "tenant")
 
     def __init__(self, above: Span | None = None) -> None:
         self.above = above
         self.tenant: str | None = None
         self.mixed = False
+        self.people: Mapping[str, str | None] | None = None
         self.default: str | None = None
         self._entry: weakref.ref[Span] | None = None
 
@@ -73,6 +76,18 @@ class Binding:
             if self.tenant == tenant:
                 return Bound.SAME
             self.mixed = True
+            return Bound.MIXED
+
+    def bind_person(self, attribute: str, value: str) -> Bound:
+        """Let the user or session of `attribute` be the request's if it has none yet; tell what became of it."""
+        with _lock:
+            people = self.people or {}
+            if attribute not in people:
+                self.people = {**people, attribute: value}
+                return Bound.FIRST
+            if people[attribute] == value:
+                return Bound.SAME
+            self.people = {**people, attribute: None}
             return Bound.MIXED
 
     def claim(self, span: Span) -> bool:
@@ -104,14 +119,44 @@ class Place:
     """Where a recording span stands: in which request, under which span, and whether a default marked it.
 
     It is hung on the span object itself, and never on a span that does not record: those are shared.
+
+    Attributes:
+        binding: The request, or None.
+        parent: The span above, where a tenant that is set later has to find it; else None.
+        above: The same for a user or session that is set later, where the tenant was known already.
+        by_default: Whether a default marked the span.
     """
 
-    __slots__ = ("binding", "by_default", "parent")
+    __slots__ = ("above", "binding", "by_default", "parent")
 
-    def __init__(self, binding: Binding | None, parent: Span | None, *, by_default: bool = False) -> None:
+    def __init__(
+        self,
+        binding: Binding | None,
+        parent: Span | None,
+        above: weakref.ref[Span] | None = None,
+        *,
+        by_default: bool = False,
+    ) -> None:
         self.binding = binding
         self.parent = parent
+        self.above = above
         self.by_default = by_default
+
+    @property
+    def next(self) -> Span | None:
+        """The span above, as far as it is known and there."""
+        if self.parent is not None or self.above is None:
+            return self.parent
+        return self.above()
+
+
+def place_below(binding: Binding | None, span: object) -> Place:
+    """A place in `binding`, whose tenant is known, under `span`, which is not kept alive by it."""
+    try:
+        return Place(binding, None, weakref.ref(span))  # type: ignore[arg-type] # what is no span is refused
+    except TypeError:
+        # There is none, or it takes no weak references. The request's own span is found in any case.
+        return Place(binding, None)
 
 
 PLACE: Final = "_tracium_place"

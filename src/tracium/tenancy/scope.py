@@ -1,47 +1,37 @@
-"""`tracium.tenant`: a stretch of code in which one tenant holds."""
+"""`tracium.tenant`, `user` and `session`: a stretch of code in which one of them holds."""
 
 from __future__ import annotations
 
 import functools
 import inspect
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeVar, cast
 
 from opentelemetry.context import Context, attach, get_current
 
 from tracium.tenancy.attachment import restore
 from tracium.tenancy.block import Block, here, innermost, without_left
-from tracium.tenancy.identity import check_tenant
-from tracium.tenancy.standing import SPAN, State, binding_in, write
+from tracium.tenancy.identity import SESSION, TENANT, USER
+from tracium.tenancy.people import say
+from tracium.tenancy.standing import SPAN, State
 from tracium.tenancy.stepping import step_async_generator, step_generator
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType, TracebackType
 
+    from tracium.tenancy.identity import Identity
+
 _GENERATOR: Final = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
 _Function = TypeVar("_Function", bound="Callable[..., object]")
 
 
-class tenant:  # noqa: N801 - it reads as a verb: with tracium.tenant("acme"):
-    """A stretch of code in which one tenant holds, as `with`, `async with` or decorator.
+class Scope:
+    """A stretch of code in which one tenant, user or session holds, as `with`, `async with` or decorator."""
 
-    What held before holds again afterwards. Only spans that start inside are marked: the request around it, if any,
-    keeps what it has. `tracium.tenant(None)` marks nothing inside, also in a request that has a tenant.
+    _identity: ClassVar[Identity]
 
-    As a decorator it serves functions, coroutines, generators and async generators; a decorated generator has the
-    tenant while it runs, and its caller never has it. (A plain `with` around a `yield` cannot do that in Python: the
-    block's tenant shows in the caller while the generator is suspended. Decorate the generator instead.)
-
-    Args:
-        tenant: As for `tracium.set_tenant`.
-
-    Raises:
-        TenantTypeError: `tenant` is neither a string nor None.
-        TenantValueError: No tenant can have this id.
-    """
-
-    def __init__(self, tenant: str | None) -> None:
-        self._tenant = None if tenant is None else check_tenant(tenant)
+    def __init__(self, value: str | None) -> None:
+        self._value = None if value is None else self._identity.check(value)
 
     def __enter__(self) -> Self:
         self._enter(_runs_in_generator(inspect.currentframe()))
@@ -93,8 +83,8 @@ class tenant:  # noqa: N801 - it reads as a verb: with tracium.tenant("acme"):
         return self._inside(context, block)
 
     def _inside(self, context: Context, block: Block) -> Context:
-        state = State.NONE if self._tenant is None else State.SET
-        return write(context, state, self._tenant, binding_in(context), block)
+        state = State.NONE if self._value is None else State.SET
+        return say(context, self._identity, state, self._value, block, block.afterwards)
 
     def _decorate(self, function: Callable[..., Any]) -> Callable[..., Any]:
         if inspect.isasyncgenfunction(function):
@@ -116,6 +106,68 @@ class tenant:  # noqa: N801 - it reads as a verb: with tracium.tenant("acme"):
                 return function(*args, **kwargs)
 
         return call
+
+
+class tenant(Scope):  # noqa: N801 - it reads as a verb: with tracium.tenant("acme"):
+    """A stretch of code in which one tenant holds, as `with`, `async with` or decorator.
+
+    What held before holds again afterwards. Only spans that start inside are marked: the request around it, if any,
+    keeps what it has. `tracium.tenant(None)` marks nothing inside, also in a request that has a tenant. A user or session
+    of another tenant does not hold inside.
+
+    As a decorator it serves functions, coroutines, generators and async generators; a decorated generator has the
+    tenant while it runs, and its caller never has it. (A plain `with` around a `yield` cannot do that in Python: the
+    block's tenant shows in the caller while the generator is suspended. Decorate the generator instead.)
+
+    Args:
+        tenant: As for `tracium.set_tenant`.
+
+    Raises:
+        TenantTypeError: `tenant` is neither a string nor None.
+        TenantValueError: No tenant can have this id.
+    """
+
+    _identity = TENANT
+
+    def __init__(self, tenant: str | None) -> None:
+        super().__init__(tenant)
+
+
+class user(Scope):  # noqa: N801 - as above
+    """A stretch of code in which one user holds, as `with`, `async with` or decorator, by the rules of `tracium.tenant`.
+
+    The user is one of the tenant that holds outside the block, or of the one that is set next if none does. Where another
+    tenant holds, the user does not.
+
+    Args:
+        user: As for `tracium.set_user`; None marks no user inside.
+
+    Raises:
+        IdentityTypeError: `user` is neither a string nor None.
+        IdentityValueError: No user can have this id.
+    """
+
+    _identity = USER
+
+    def __init__(self, user: str | None) -> None:
+        super().__init__(user)
+
+
+class session(Scope):  # noqa: N801 - as above
+    """A stretch of code in which one session holds, as `with`, `async with` or decorator, by the rules of `tracium.user`.
+
+    Args:
+        session: As for `tracium.set_session`; None marks no session inside.
+
+    Raises:
+        IdentityTypeError: `session` is neither a string nor None.
+        IdentityValueError: No session can have this id.
+    """
+
+    _identity = SESSION
+
+    def __init__(self, session: str | None) -> None:
+        super().__init__(session)
 
 
 def _runs_in_generator(frame: FrameType | None) -> bool:

@@ -1,9 +1,10 @@
-"""What an OpenTelemetry context says about the tenant.
+"""What an OpenTelemetry context says about the tenant, and about its user and session.
 
 The tenant itself is W3C baggage under `tenant.id`: that is the one source of truth, also when other code writes it
 with OpenTelemetry's own API. Next to it stands one value of ours: the request that the context belongs to, whether the
 tenant was cleared, and the tenant again, so that a starting span finds it with one look. What it repeats is only
-believed as long as the baggage beside it is the very object that it was read from.
+believed as long as the baggage beside it is the very object that it was read from. User and session stand there alone:
+baggage would carry them to others.
 """
 
 from __future__ import annotations
@@ -20,12 +21,14 @@ from opentelemetry.trace import INVALID_SPAN, Span, set_span_in_context
 from tracium import notices
 from tracium.attributes import TENANT_ID
 from tracium.tenancy.identity import check_tenant, is_tenant
-from tracium.tenancy.request import Binding, Place, place_of
+from tracium.tenancy.request import Binding, Place, place_below, place_of
+from tracium.tenancy.said import marks_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tracium.tenancy.block import Block
+    from tracium.tenancy.said import Marks, Said
 
 STANDING: Final = create_key("tracium-standing")
 # OpenTelemetry keeps its keys to itself; a context that holds one value tells which key that is.
@@ -34,7 +37,7 @@ SPAN: Final = next(iter(set_span_in_context(INVALID_SPAN, Context())))
 
 
 class State(enum.Enum):
-    """What was said last about the tenant in a context."""
+    """What was said last in a context about the tenant, the user or the session."""
 
     NOT_SET = enum.auto()
     SET = enum.auto()
@@ -43,6 +46,7 @@ class State(enum.Enum):
     NONE = enum.auto()
 
 
+_NO_MARKS: Final[Marks] = ()
 _NO_MORE: Final[Mapping[str, object]] = {}
 # The place of every span that is in no request.
 _OUTSIDE: Final = Place(None, None)
@@ -57,11 +61,29 @@ class Standing:
         baggage: The baggage that carries it, compared by identity.
         binding: The request that the context belonged to when this was written.
         span: The context's span when this was written.
-        scope: The innermost `tracium.tenant` block that is open here.
-        place: What the spans share that start here and need no place of their own.
+        scope: The innermost block of `tracium.tenant`, `user` or `session` that is open here.
+        afterwards: Whether the request around was over when the block was opened in which the tenant was said.
+        people: What was said about user and session, by their attributes; None if nothing.
+        marks: Of those, what a span of the tenant gets.
+        merged: The request's people, and `marks` together with them, as they were last put together.
+        place: What the spans share that start directly under `span`, and all that are in no request.
+        nearby: The place that `place_below` gave last.
     """
 
-    __slots__ = ("baggage", "binding", "place", "scope", "span", "state", "tenant")
+    __slots__ = (
+        "afterwards",
+        "baggage",
+        "binding",
+        "marks",
+        "merged",
+        "nearby",
+        "people",
+        "place",
+        "scope",
+        "span",
+        "state",
+        "tenant",
+    )
 
     def __init__(  # noqa: PLR0913, PLR0917 - a plain record
         self,
@@ -71,6 +93,8 @@ class Standing:
         binding: Binding | None,
         span: object,
         scope: Block | None,
+        afterwards: bool,  # noqa: FBT001 - as above
+        people: Mapping[str, Said] | None,
     ) -> None:
         self.state = state
         self.tenant = tenant
@@ -78,7 +102,20 @@ class Standing:
         self.binding = binding
         self.span = span
         self.scope = scope
-        self.place = _OUTSIDE if binding is None else Place(binding, None)
+        self.afterwards = afterwards
+        self.people = people
+        self.marks: Marks = _NO_MARKS if people is None else marks_of(people, tenant)
+        self.merged: tuple[Mapping[str, str | None], Marks] | None = None
+        self.place = self.nearby = _OUTSIDE if binding is None else place_below(binding, span)
+
+    def place_below(self, span: object) -> Place:
+        """The place of a span that starts under `span` with this tenant; what starts there too may share it."""
+        if self.binding is None or span is self.span:
+            return self.place
+        nearby = self.nearby
+        if nearby.above is None or nearby.above() is not span:
+            nearby = self.nearby = place_below(self.binding, span)
+        return nearby
 
 
 def standing_in(context: Context) -> Standing | None:
@@ -115,8 +152,7 @@ def said_in(context: Context, binding: Binding | None) -> tuple[State, str | Non
     carried = context.get(BAGGAGE)
     if standing is None:
         return _baggage_says(carried, State.NOT_SET)
-    other = standing.binding
-    if other is not None and other is not binding and other.over and not _opened_afterwards(standing):
+    if is_left_behind(standing, binding, afterwards=standing.afterwards):
         return State.NOT_SET, None
     # A clear belongs to one request and says nothing about the next.
     cleared_elsewhere = standing.state is State.CLEARED and standing.binding is not binding
@@ -125,6 +161,24 @@ def said_in(context: Context, binding: Binding | None) -> tuple[State, str | Non
         return state, standing.tenant
     # Other code wrote baggage since: what it says now is what holds.
     return _baggage_says(carried, State.CLEARED if state is State.SET else state)
+
+
+def said_afterwards(context: Context, binding: Binding | None) -> bool:
+    """Whether the tenant was said in a block that was opened when the request `binding` was over."""
+    standing = standing_in(context)
+    return standing is not None and standing.afterwards and standing.binding is binding
+
+
+def is_left_behind(standing: Standing, binding: Binding | None, *, afterwards: bool) -> bool:
+    """Whether `standing` was written in a request that is over, and not in `binding`.
+
+    Args:
+        standing: What is looked at.
+        binding: The request that asks.
+        afterwards: Whether what is asked for was said in a block that was opened when that request was over.
+    """
+    other = standing.binding
+    return other is not None and other is not binding and other.over and not afterwards
 
 
 def _baggage_says(carried: object, otherwise: State) -> tuple[State, str | None]:
@@ -149,6 +203,9 @@ def write(  # noqa: PLR0913, PLR0917 - a plain record, and what goes with it
     binding: Binding | None,
     scope: Block | None,
     more: Mapping[str, object] = _NO_MORE,
+    *,
+    afterwards: bool = False,
+    people: Mapping[str, Said] | None = None,
 ) -> Context:
     """A copy of `context` that says this, and has these values; the baggage keeps its other entries."""
     carried = context.get(BAGGAGE)
@@ -159,7 +216,20 @@ def write(  # noqa: PLR0913, PLR0917 - a plain record, and what goes with it
         entries.pop(TENANT_ID, None)
     values = {**context, **more} if more else context.copy()
     values[BAGGAGE] = entries
-    values[STANDING] = Standing(state, tenant, entries, binding, context.get(SPAN), scope)
+    values[STANDING] = Standing(state, tenant, entries, binding, context.get(SPAN), scope, afterwards, people)
+    return Context(values)
+
+
+def write_people(
+    context: Context, binding: Binding | None, scope: Block | None, people: Mapping[str, Said] | None
+) -> Context:
+    """A copy of `context` that says this about user and session, and about the tenant what it said."""
+    state, tenant = said_in(context, binding)
+    afterwards = said_afterwards(context, binding)
+    values = context.copy()
+    values[STANDING] = Standing(
+        state, tenant, context.get(BAGGAGE), binding, context.get(SPAN), scope, afterwards, people
+    )
     return Context(values)
 
 
@@ -197,7 +267,7 @@ def inherited_tenant(context: Context) -> str | None:
     outer = binding_in(context)
     if outer is not None and outer.over:
         standing = standing_in(context)
-        if standing is None or not _opened_afterwards(standing):
+        if standing is None or not standing.afterwards:
             return None
     return current_tenant(context)
 
@@ -226,7 +296,3 @@ def span_in(context: Context) -> Span | None:
     """The context's span, as it stands there."""
     span: Any = context.get(SPAN)
     return span  # type: ignore[no-any-return] # a context's values are objects; this key is OpenTelemetry's
-
-
-def _opened_afterwards(standing: Standing) -> bool:
-    return standing.scope is not None and standing.scope.afterwards

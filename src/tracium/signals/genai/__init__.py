@@ -1,0 +1,8 @@
+"""Model calls: each counts once, ends in any case, and says no more than it may."""
+
+from tracium.signals.genai.content import ContentLogRecordProcessor, settle_span
+from tracium.signals.genai.policy import ContentPolicy
+from tracium.signals.genai.processor import GenAISpanProcessor
+from tracium.signals.genai.redaction import redact_text
+
+__all__ = ["ContentLogRecordProcessor", "ContentPolicy", "GenAISpanProcessor", "redact_text", "settle_span"]
