@@ -10,10 +10,10 @@ RUN := $(UV) run --frozen --no-sync
 ONCE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-openai test-frameworks test-arq test-wheel test-oldest lint format bench bench-web soak soak-queues fuzz clean
+.PHONY: help setup demo test test-openai test-frameworks test-arq test-llama-index test-wheel test-oldest lint format bench bench-web soak soak-queues fuzz clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(UV):
 	@$(PYTHON) -c 'import sys; sys.exit("tracium needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'
@@ -27,7 +27,7 @@ setup: $(UV) ## Install everything that the other commands need, from the lock f
 demo: setup ## Run the demo: backend, app, traffic, table (ONCE=1 ends by itself)
 	$(RUN) tracium demo $(if $(ONCE),--once)
 
-test: setup test-openai test-frameworks test-arq test-wheel test-oldest ## Run all tests
+test: setup test-openai test-frameworks test-arq test-llama-index test-wheel test-oldest ## Run all tests
 	$(RUN) pytest
 
 test-openai: $(UV) ## Run the tests of the OpenAI extras with each generation of the client
@@ -38,6 +38,9 @@ test-frameworks: $(UV) ## Run the tests of the web frameworks with the oldest on
 
 test-arq: $(UV) ## Run the tests of arq, which wants an older Redis client than the others
 	@sh tests/environments/arq.sh $(UV) $(PYTHON)
+
+test-llama-index: $(UV) ## Run the tests of LlamaIndex, which wants an older OpenAI client than the others
+	@sh tests/environments/llama_index.sh $(UV) $(PYTHON)
 
 test-wheel: $(UV) ## Run the smoke tests against the built wheel in a minimal installation
 	@sh tests/environments/wheel.sh $(UV) $(PYTHON)

@@ -12,10 +12,10 @@ from tracium import faults, notices
 from tracium.signals import TenantSpanProcessor, tenant_span_processor
 from tracium.testing import MemoryPipeline
 
-pytest_plugins = ["support.mechanisms"]
+pytest_plugins = ["support.mechanisms", "support.accounts"]
 
-# arq has an environment of its own: `make test-arq`.
-collect_ignore = ["environments/test_arq.py"]
+# They have environments of their own: `make test-arq`, `make test-llama-index`.
+collect_ignore = ["environments/test_arq.py", "environments/test_llama_index.py"]
 
 # No test asserts a time: machines are noisy.
 hypothesis.settings.register_profile("tracium", deadline=None)

@@ -37,8 +37,8 @@ _OF_VENDORS: Final = frozenset(
         "x-stainless-lang",
     }
 )
-# How a client of theirs names itself that sends none of these.
-_AGENTS_OF_VENDORS: Final = ("mistral-client-python/",)
+# How clients of models name themselves that send none of these.
+_AGENTS_OF_VENDORS: Final = ("litellm/", "mistral-client-python/")
 
 
 def settle(headers: MutableMapping[str, str], host: str | None) -> None:

@@ -17,18 +17,20 @@ from tracium.boundary.trust import is_inside
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from opentelemetry.metrics import MeterProvider
+
     Call = Callable[..., Any]
     Args = tuple[Any, ...]
     KwArgs = dict[str, Any]
 
 
-def instrument() -> None:
+def instrument(meter_provider: MeterProvider | None = None) -> None:
     """Apply OpenTelemetry's instrumentor, unless the app has done so."""
     from opentelemetry.instrumentation.aiohttp_client import AioHttpClientInstrumentor  # noqa: PLC0415 - as elsewhere
 
     instrumentor: Any = AioHttpClientInstrumentor()
     if not instrumentor.is_instrumented_by_opentelemetry:
-        instrumentor.instrument(skip_dep_check=True)
+        instrumentor.instrument(skip_dep_check=True, meter_provider=meter_provider)
 
 
 def _let_go() -> None:

@@ -15,10 +15,13 @@ from wrapt import wrap_function_wrapper
 from tracium import notices
 from tracium.boundary import broker
 from tracium.faults import fault
+from tracium.models import bedrock
 from tracium.tenancy.block import here
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from opentelemetry.metrics import MeterProvider
 
     Call = Callable[..., Any]
     Args = tuple[Any, ...]
@@ -40,13 +43,14 @@ _ALL: Final = frozenset({"All", ".*"})
 _MAX_ATTRIBUTES: Final = 10
 
 
-def instrument() -> None:
+def instrument(meter_provider: MeterProvider | None = None) -> None:
     """Apply OpenTelemetry's instrumentor, unless the app has done so."""
     from opentelemetry.instrumentation.botocore import BotocoreInstrumentor  # noqa: PLC0415 - tenants need it not
 
+    bedrock.instrument()
     instrumentor: Any = BotocoreInstrumentor()  # type: ignore[no-untyped-call] # contrib's
     if not instrumentor.is_instrumented_by_opentelemetry:
-        instrumentor.instrument(skip_dep_check=True)
+        instrumentor.instrument(skip_dep_check=True, meter_provider=meter_provider)
 
 
 def _convert(convert: Call, _client: object, args: Args, kwargs: KwArgs) -> Any:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
 
+    from opentelemetry.metrics import MeterProvider
+
     Call = Callable[..., Any]
     Args = tuple[Any, ...]
     KwArgs = dict[str, Any]
@@ -26,29 +28,30 @@ if TYPE_CHECKING:
 _SENDS_BY: Final = {"httpx": "httpcore", "httpx2": "httpcore2"}
 
 
-# Instrumentors that shall be applied. The module that has them imports both client libraries first.
-_wanted: Final[set[str]] = set()
+# Instrumentors that shall be applied, and the meter provider of each. The module that has them imports both client
+# libraries first.
+_wanted: Final[dict[str, MeterProvider | None]] = {}
 
 
-def instrument() -> None:
+def instrument(meter_provider: MeterProvider | None = None) -> None:
     """Apply OpenTelemetry's instrumentor of httpx, unless the app has done so."""
-    apply("HTTPXClientInstrumentor")
+    apply("HTTPXClientInstrumentor", meter_provider)
 
 
-def apply(name: str) -> None:
+def apply(name: str, meter_provider: MeterProvider | None) -> None:
     """Apply OpenTelemetry's instrumentor of this name, now, or when the import of its module is through."""
-    _wanted.add(name)
+    _wanted[name] = meter_provider
     _apply_wanted()
 
 
 def _apply_wanted() -> None:
     from opentelemetry.instrumentation import httpx as instrumentors  # noqa: PLC0415 - tenants need it not
 
-    for name in [name for name in _wanted if hasattr(instrumentors, name)]:
-        _wanted.discard(name)
+    for name in [name for name in tuple(_wanted) if hasattr(instrumentors, name)]:
+        meter_provider = _wanted.pop(name, None)
         instrumentor: Any = getattr(instrumentors, name)()
         if not instrumentor.is_instrumented_by_opentelemetry:
-            instrumentor.instrument(skip_dep_check=True)
+            instrumentor.instrument(skip_dep_check=True, meter_provider=meter_provider)
 
 
 def _let_go() -> None:

@@ -18,18 +18,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from urllib.request import Request
 
+    from opentelemetry.metrics import MeterProvider
+
     Call = Callable[..., Any]
     Args = tuple[Any, ...]
     KwArgs = dict[str, Any]
 
 
-def instrument() -> None:
+def instrument(meter_provider: MeterProvider | None = None) -> None:
     """Apply OpenTelemetry's instrumentor, unless the app has done so."""
     from opentelemetry.instrumentation.urllib import URLLibInstrumentor  # noqa: PLC0415 - tenants need it not
 
     instrumentor: Any = URLLibInstrumentor()
     if not instrumentor.is_instrumented_by_opentelemetry:
-        instrumentor.instrument(skip_dep_check=True)
+        instrumentor.instrument(skip_dep_check=True, meter_provider=meter_provider)
 
 
 def _let_go() -> None:

@@ -17,6 +17,8 @@ from tracium.clients.headers import settled
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from opentelemetry.metrics import MeterProvider
+
     Call = Callable[..., Any]
     Args = tuple[Any, ...]
     KwArgs = dict[str, Any]
@@ -28,13 +30,13 @@ _HEADERS: Final = 4
 _CONNECTING: Final = ("connect", "_new_conn")
 
 
-def instrument() -> None:
+def instrument(meter_provider: MeterProvider | None = None) -> None:
     """Apply OpenTelemetry's instrumentor, unless the app has done so."""
     from opentelemetry.instrumentation.urllib3 import URLLib3Instrumentor  # noqa: PLC0415 - tenants need it not
 
     instrumentor: Any = URLLib3Instrumentor()
     if not instrumentor.is_instrumented_by_opentelemetry:
-        instrumentor.instrument(skip_dep_check=True)
+        instrumentor.instrument(skip_dep_check=True, meter_provider=meter_provider)
 
 
 def _let_go() -> None:

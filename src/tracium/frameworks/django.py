@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
 
     from django.http import HttpRequest
+    from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import Span
 
     from tracium.frameworks.entry import Prepare
@@ -44,15 +45,17 @@ _LOADED: Final = "_tracium_loaded"
 _loading: Final = threading.Lock()
 # Whether handlers are instrumented, and not only seen.
 _instruments = False
+# What their metrics go to; None is the global one.
+_meter_provider: MeterProvider | None = None
 _RESOLVER: Final = "TRACIUM_TENANT_RESOLVER"
 _MISSING: Final = "TRACIUM_TENANT_MISSING"
 _DEFAULT: Final = "TRACIUM_TENANT_DEFAULT"
 
 
-def instrument() -> None:
+def instrument(meter_provider: MeterProvider | None = None) -> None:
     """Instrument every handler when it loads its middleware, or before its next request."""
-    global _instruments  # noqa: PLW0603 - once in a process
-    _instruments = True
+    global _instruments, _meter_provider
+    _instruments, _meter_provider = True, meter_provider
     _let_arrive(_load_again)
 
 
@@ -183,7 +186,7 @@ def _instrument_settings() -> None:
 
     instrumentor, middleware = DjangoInstrumentor(), cast("Any", _DjangoMiddleware)
     if not instrumentor.is_instrumented_by_opentelemetry:
-        instrumentor.instrument(skip_dep_check=True, request_hook=_see_span)
+        instrumentor.instrument(skip_dep_check=True, request_hook=_see_span, meter_provider=_meter_provider)
     elif middleware._otel_request_hook is None:  # noqa: SLF001 - the app has instrumented Django by itself
         middleware._otel_request_hook = staticmethod(_see_span)  # noqa: SLF001
     if not hasattr(middleware, _LOADED):

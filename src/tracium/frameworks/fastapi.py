@@ -26,16 +26,18 @@ from tracium.frameworks import starlette
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
 
+    from opentelemetry.metrics import MeterProvider
+
 # Where FastAPI keeps its own telemetry of a request; what is there already, it leaves alone.
 _NATIVE = "fastapi.telemetry"
 
 
-def instrument() -> None:
+def instrument(meter_provider: MeterProvider | None = None) -> None:
     """Let the requests of every FastAPI app arrive; instrument apps that make no spans themselves."""
     try:
         import fastapi.telemetry  # noqa: PLC0415, F401 - from 0.165 on
     except ImportError:
-        _instrument_apps()
+        _instrument_apps(meter_provider)
     else:
         enter_asgi(FastAPI, _keep_to_one_span)
 
@@ -61,7 +63,7 @@ def _keep_to_one_span(app: object, scope: MutableMapping[str, Any]) -> None:  # 
         scope[_NATIVE] = None
 
 
-def _instrument_apps() -> None:
+def _instrument_apps(meter_provider: MeterProvider | None) -> None:
     from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor  # noqa: PLC0415 - not where FastAPI does it
 
     def prepare(app: Any, scope: MutableMapping[str, Any]) -> None:
@@ -71,7 +73,7 @@ def _instrument_apps() -> None:
         if built is not None:
             # An app that has begun to serve keeps what it has made, with the instrumentation around it.
             app.build_middleware_stack = lambda: built
-        FastAPIInstrumentor.instrument_app(app)
+        FastAPIInstrumentor.instrument_app(app, meter_provider=meter_provider)
         if built is not None:
             app.middleware_stack = app.build_middleware_stack()
 

@@ -34,6 +34,8 @@ except ImportError as error:
 if TYPE_CHECKING:
     from collections.abc import Callable, MutableMapping
 
+    from opentelemetry.metrics import MeterProvider
+
     from tracium.frameworks.entry import Prepare
     from tracium.frameworks.policy import MissingPolicy
     from tracium.frameworks.resolvers import AnyResolver
@@ -43,13 +45,16 @@ _instrumenting: Final = threading.Lock()
 _SEEN: Final = "tracium.spans"
 
 
-def instrument() -> None:
+def instrument(meter_provider: MeterProvider | None = None) -> None:
     """Instrument every Flask app before its first request, and let its requests arrive."""
     from opentelemetry.instrumentation.flask import FlaskInstrumentor  # noqa: PLC0415 - the extension needs it not
 
+    def instrument_app(app: Flask) -> None:
+        FlaskInstrumentor.instrument_app(app, meter_provider=meter_provider)  # type: ignore[no-untyped-call] # contrib's
+
     def prepare(app: Any, environ: MutableMapping[str, Any]) -> None:  # noqa: ARG001 - the signature of a preparation
         if _SEEN not in app.extensions:
-            _instrument_app(FlaskInstrumentor.instrument_app, app)
+            _instrument_app(instrument_app, app)
 
     def make_and_instrument(make: Callable[..., None], app: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         make(*args, **kwargs)
@@ -57,7 +62,7 @@ def instrument() -> None:
             # Before the app's `wsgi_app` is wrapped, or handed to a server by itself. (A class that somebody has put into
             # the place of Flask's does it now.)
             try:
-                _instrument_app(FlaskInstrumentor.instrument_app, app)
+                _instrument_app(instrument_app, app)
             except Exception as error:  # noqa: BLE001 - the app is made all the same
                 fault("instrumenting a Flask app", error)
 

@@ -27,6 +27,8 @@ except ImportError as error:
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
 
+    from opentelemetry.metrics import MeterProvider
+
     from tracium.frameworks.entry import Receive, Scope, Send
     from tracium.frameworks.policy import Refusal
 
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
 Starlette = next(kind for kind in applications.Starlette.__mro__ if kind.__module__ == applications.__name__)
 
 
-def instrument() -> None:
+def instrument(meter_provider: MeterProvider | None = None) -> None:
     """Instrument every Starlette app before its first request, and let its requests arrive."""
     from opentelemetry.instrumentation.starlette import StarletteInstrumentor  # noqa: PLC0415 - the middleware needs it not
 
@@ -46,7 +48,7 @@ def instrument() -> None:
             return
         # An app that has begun to serve takes no middleware.
         built, app.middleware_stack = app.middleware_stack, None
-        StarletteInstrumentor.instrument_app(app)
+        StarletteInstrumentor.instrument_app(app, meter_provider=meter_provider)
         if built is not None:
             kind, args, kwargs = app.user_middleware[0]
             app.middleware_stack = kind(built, *args, **kwargs)

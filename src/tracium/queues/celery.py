@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import ModuleType
 
+    from opentelemetry.metrics import MeterProvider
+
     Call = Callable[..., Any]
     Args = tuple[Any, ...]
     KwArgs = dict[str, Any]
@@ -47,13 +49,13 @@ _REQUEST: Final = "_tracium_work"
 _WORK: Final = create_key("tracium-celery-work")
 
 
-def instrument() -> None:
+def instrument(meter_provider: MeterProvider | None = None) -> None:
     """Apply OpenTelemetry's instrumentor, unless the app has done so, and keep its spans of sendings; once in a process."""
     from opentelemetry.instrumentation.celery import CeleryInstrumentor, utils  # noqa: PLC0415 - tenants need it not
 
     instrumentor = CeleryInstrumentor()  # type: ignore[no-untyped-call] # contrib's
     if not instrumentor.is_instrumented_by_opentelemetry:
-        instrumentor.instrument(skip_dep_check=True)
+        instrumentor.instrument(skip_dep_check=True, meter_provider=meter_provider)
     wrap_function_wrapper(utils, "attach_context", _keep_span)
     wrap_function_wrapper(utils, "retrieve_context", _kept_span)
     wrap_function_wrapper(utils, "detach_context", _forget_span)

@@ -30,7 +30,7 @@ def note(request, where):
 
 def noted():
     records = [record.log_record.attributes for record in _logs.get_finished_logs()]
-    logs = [(of["request"], of["where"], of.get("tenant.id")) for of in records if "request" in of]
+    logs = [(of["request"], of["where"], of.get("tenant.id")) for of in records if "where" in of]
     return json.dumps({"process": os.getpid(), "current": _current, "logs": logs})
 
 
