@@ -36,7 +36,11 @@ def test_python_blocks_run(code):
 
 def test_the_one_line_use_marks_what_it_says():
     """The block of the README arrives with its tenant."""
-    (code,) = [parameter.values[0] for parameter in blocks("python") if "find_order" in parameter.values[0]]
+    (code,) = [
+        parameter.values[0]
+        for parameter in blocks("python")
+        if parameter.id.startswith("README") and "find_order" in parameter.values[0]
+    ]
     with http_receiver() as receiver:
         run_app(code, environment(receiver))
     assert {span.name: span.tenant for span in receiver.spans} == {

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+import tracium
 from tracium.exceptions import SettingError
-from tracium.settings import resolve
+from tracium.settings import VARIABLES, resolve
+from tracium.startup.options import Options
 
 KEY = "sk_live_1234567890"
 
@@ -86,6 +88,21 @@ def test_an_empty_variable_is_not_set():
         ({"flush_timeout": True}, {}, "flush_timeout= is True"),
         ({"service_name": 3}, {}, "service_name= is 3"),
         ({"default_version": " "}, {}, "not empty"),
+        ({"logs": "yes"}, {}, "logs= is 'yes', but it must be true or false"),
+        ({"metric_tenants": 0}, {}, "metric_tenants= is 0"),
+        ({}, {"TRACIUM_METRIC_TENANTS": "1.5"}, "TRACIUM_METRIC_TENANTS is '1.5'"),
+        ({"content_limit": float("nan")}, {}, "whole number from 1 on, such as 32768"),
+        ({"tenant_metrics": 3}, {}, "sequence of strings"),
+        ({"default_tags": ["a", 1]}, {}, "sequence of strings"),
+        ({"tenant_attributes": "app.customer, 1st"}, {}, "'1st'"),
+        ({"default_metadata": {1: 2}}, {}, "keys are strings"),
+        ({}, {"TRACIUM_DEFAULT_METADATA": "team"}, "TRACIUM_DEFAULT_METADATA is 'team'"),
+        ({"sample": {"free-*": 1.5}}, {}, "'free-*' a share"),
+        ({}, {"TRACIUM_SAMPLE": "free-*=often"}, "'free-*' a share"),
+        ({"sample": True}, {}, "sample= is True"),
+        ({"capture_content": {"acme": "yes"}}, {}, "capture_content= is {'acme': 'yes'}"),
+        ({"capture_content": 1}, {}, "capture_content= is 1"),
+        ({"redact": "maybe"}, {}, "redact= is 'maybe'"),
     ],
 )
 def test_a_bad_value_is_refused_with_its_name(given, environ, said):
@@ -94,6 +111,62 @@ def test_a_bad_value_is_refused_with_its_name(given, environ, said):
         resolve(given, environ)
     assert said in str(refused.value)
     assert isinstance(refused.value, ValueError)
+
+
+@pytest.mark.parametrize(
+    ("option", "given", "variable", "value", "read"),
+    [
+        ("default_tags", ["a", "b"], "TRACIUM_DEFAULT_TAGS", "a, b,,a", ("a", "b")),
+        ("default_metadata", {"team": "x"}, "TRACIUM_DEFAULT_METADATA", " team = x ", {"team": "x"}),
+        ("tenant_metrics", ("gen_ai.*", "app.*"), "TRACIUM_TENANT_METRICS", "gen_ai.*,app.*", ("gen_ai.*", "app.*")),
+        (
+            "tenant_attributes",
+            ["app.customer"],
+            "TRACIUM_TENANT_ATTRIBUTES",
+            "tenant.id,app.customer",
+            ("app.customer",),
+        ),
+        (
+            "sample",
+            {"free-*": 0.1, "*": 1},
+            "TRACIUM_SAMPLE",
+            "free-*=0.1,*=1.0",
+            (("free-*", 0.1), ("*", 1.0)),
+        ),
+        ("sample", 0.25, "TRACIUM_SAMPLE", "*=0.25", (("*", 0.25),)),
+        ("capture_content", True, "TRACIUM_CAPTURE_CONTENT", "True", True),
+        ("capture_content", {"acme": True, "b": True}, "TRACIUM_CAPTURE_CONTENT", "acme,b", {"acme": True, "b": True}),
+        ("redact", False, "TRACIUM_REDACT", "false", False),
+        ("content_limit", 100, "TRACIUM_CONTENT_LIMIT", "100", 100),
+        ("logs", True, "TRACIUM_LOGS", "true", True),
+    ],
+)
+def test_an_argument_and_its_variable_mean_the_same(option, given, variable, value, read):
+    """Whatever has more than one word has commas between them in the environment."""
+    assert getattr(resolve({option: given}, {}), option) == read
+    assert getattr(resolve({}, {variable: value}), option) == read
+
+
+def test_defaults():
+    """Nothing is captured, sampled or written under other names unless somebody says so."""
+    settings = resolve({}, {})
+    assert (settings.capture_content, settings.redact, settings.content_limit) == (None, True, 32_768)
+    assert (settings.logs, settings.metrics, settings.sample, settings.sample_errors) == (False, False, (), False)
+    assert (settings.tenant_metrics, settings.metric_tenants, settings.tenant_attributes) == (("gen_ai.*",), 1000, ())
+
+
+@pytest.mark.parametrize("verb", [tracium.init, tracium.trace])
+def test_a_mistyped_option_is_named_with_the_nearest(verb):
+    """As Python does for an argument that a function does not have."""
+    with pytest.raises(TypeError, match=f"tracium.{verb.__name__}.. has no option 'sampel'. Did you mean sample="):
+        verb(sampel={"*": 1})
+
+
+def test_every_option_is_typed_and_described():
+    """What the settings know, a type checker and `help(tracium.init)` know too."""
+    assert set(Options.__annotations__) | {"api_key", "default_version"} == set(VARIABLES)
+    assert [option for option in VARIABLES if f"{option}: " not in tracium.init.__doc__] == []
+    assert [variables[0] for variables in VARIABLES.values() if f"`{variables[0]}`" not in tracium.init.__doc__] == []
 
 
 @pytest.mark.parametrize("key", ["sk live", "sk\nlive", "sk_\u00e9", "sk\u2026"])

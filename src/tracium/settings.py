@@ -2,62 +2,26 @@
 
 from __future__ import annotations
 
-import math
 import os
-import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import unquote, urlsplit
 
-from tracium.exceptions import SettingError, TenantTypeError, TenantValueError
-from tracium.tenancy.identity import check_tenant
+from tracium import values
+from tracium.destination import Resolution
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-TRACIUM_BACKEND: Final = "https://api.tracium.ai"
-"""Where telemetry goes when an API key is set and no endpoint."""
-
-LOCAL_BACKEND: Final = "http://localhost:4318"
-"""Where telemetry goes when nothing is set: OpenTelemetry's own default, and where `tracium serve` listens."""
-
-PROTOCOLS: Final = ("http/protobuf", "grpc")
-"""The OTLP protocols that can be sent: https://opentelemetry.io/docs/specs/otlp/"""
+    from tracium.destination import Destination
 
 DEFAULT_FLUSH_TIMEOUT: Final = 5.0
 """Seconds that the end of a process waits for the last spans to be sent."""
 
-_FIRST_PRINTABLE: Final = 0x21
-_LAST_PRINTABLE: Final = 0x7E
+DEFAULT_METRIC_TENANTS: Final = 1000
+"""How many tenants the metrics of one process tell apart."""
 
-
-@dataclass(frozen=True, slots=True)
-class Destination:
-    """Where spans go.
-
-    Attributes:
-        url: The base URL for OTLP over HTTP (`/v1/traces` is added), or the URL for gRPC.
-        protocol: `http/protobuf` or `grpc`.
-        source: Which setting named it, in words.
-        api_key: The key that travels with it; only to an endpoint of tracium's.
-        from_otel: Whether OpenTelemetry's own variables name it; the exporter then reads them by itself.
-        foreign_headers: Names of headers in OTEL_EXPORTER_OTLP_HEADERS that are for another endpoint, the one that
-            OTEL_EXPORTER_OTLP_ENDPOINT names: they may hold its secrets and are not sent here.
-    """
-
-    url: str
-    protocol: str
-    source: str
-    api_key: str | None = field(default=None, repr=False)
-    from_otel: bool = False
-    foreign_headers: frozenset[str] = frozenset()
-
-    @property
-    def traces_url(self) -> str:
-        """The URL that spans are sent to."""
-        if self.protocol == "grpc" or self.from_otel:
-            return self.url
-        return f"{self.url.rstrip('/')}/v1/traces"
+DEFAULT_CONTENT_LIMIT: Final = 32_768
+"""Characters of one captured text; the rest is cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +42,23 @@ class Settings:
         inside_hosts: Hosts, endings of hosts and networks where the tenant may go with requests, with commas between them.
         trusted_sources: Networks whose requests are believed without a signature, with commas between them.
         proven_brokers: Whether messages need a signature too.
+        logs: Whether Python's `logging` goes out.
+        metrics: Whether metrics go out.
+        tenant_metrics: Patterns of the instruments whose points carry the tenant.
+        metric_tenants: How many tenants the metrics of this process tell apart.
+        tenant_attributes: Names besides `tenant.id` under which the tenant is written.
+        default_agent_name: Name of agents that are given none.
+        default_model_id: Model of agents that are given none.
+        default_tags: Tags of every agent's run.
+        default_metadata: Metadata of every agent's run.
+        workspace_id: Workspace of agents' runs.
+        capture_content: Whose prompts and answers are captured; None if nobody said.
+        redact: By what captured text is redacted: the built-in patterns (True), nothing (False), or a function.
+        content_limit: Characters of one captured text.
+        sample: Patterns of tenants and the share of their traces that is exported; empty for all.
+        sample_errors: Whether traces with an error are exported whatever their share.
+        without: Entry points of instrumentors that are not applied, besides those of
+            OTEL_PYTHON_DISABLED_INSTRUMENTATIONS: what older switches mean.
     """
 
     api_key: str | None = field(repr=False)
@@ -93,27 +74,54 @@ class Settings:
     inside_hosts: str | None
     trusted_sources: str | None
     proven_brokers: bool
+    logs: bool
+    metrics: bool
+    tenant_metrics: tuple[str, ...]
+    metric_tenants: int
+    tenant_attributes: tuple[str, ...]
+    default_agent_name: str | None
+    default_model_id: str | None
+    default_tags: tuple[str, ...]
+    default_metadata: Mapping[str, Any]
+    workspace_id: str | None
+    capture_content: bool | Mapping[str, bool] | Callable[[str | None], bool] | None
+    redact: bool | Callable[[str], str]
+    content_limit: int
+    sample: tuple[tuple[str, float], ...]
+    sample_errors: bool
+    without: tuple[str, ...]
 
 
 # option: (its environment variables, the first that is set counts)
 VARIABLES: Final[dict[str, tuple[str, ...]]] = {
     "api_key": ("TRACIUM_API_KEY",),
-    "default_version": ("TRACIUM_DEFAULT_VERSION",),
+    "capture_content": ("TRACIUM_CAPTURE_CONTENT",),
+    "content_limit": ("TRACIUM_CONTENT_LIMIT",),
+    "default_agent_name": ("TRACIUM_DEFAULT_AGENT_NAME",),
+    "default_metadata": ("TRACIUM_DEFAULT_METADATA",),
+    "default_model_id": ("TRACIUM_DEFAULT_MODEL_ID",),
+    "default_tags": ("TRACIUM_DEFAULT_TAGS",),
     "default_tenant": ("TRACIUM_DEFAULT_TENANT",),
+    "default_version": ("TRACIUM_DEFAULT_VERSION",),
     "endpoint": ("TRACIUM_ENDPOINT", "TRACIUM_BASE_URL"),
     "environment": ("TRACIUM_ENVIRONMENT",),
     "flush_timeout": ("TRACIUM_FLUSH_TIMEOUT",),
     "inside_hosts": ("TRACIUM_INSIDE_HOSTS",),
+    "logs": ("TRACIUM_LOGS",),
+    "metric_tenants": ("TRACIUM_METRIC_TENANTS",),
+    "metrics": ("TRACIUM_METRICS",),
     "propagation_key": ("TRACIUM_PROPAGATION_KEY",),
     "protocol": ("TRACIUM_PROTOCOL",),
     "proven_brokers": ("TRACIUM_PROVEN_BROKERS",),
+    "redact": ("TRACIUM_REDACT",),
+    "sample": ("TRACIUM_SAMPLE",),
+    "sample_errors": ("TRACIUM_SAMPLE_ERRORS",),
     "service_name": ("TRACIUM_SERVICE_NAME",),
+    "tenant_attributes": ("TRACIUM_TENANT_ATTRIBUTES",),
+    "tenant_metrics": ("TRACIUM_TENANT_METRICS",),
     "trusted_sources": ("TRACIUM_TRUSTED_SOURCES",),
+    "workspace_id": ("TRACIUM_WORKSPACE_ID",),
 }
-
-_OTEL_ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
-_OTEL_HEADERS: Final = ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS")
-_OTEL_PROTOCOLS: Final = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
 
 
 def resolve(given: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> Settings:
@@ -123,25 +131,42 @@ def resolve(given: Mapping[str, Any], environ: Mapping[str, str] | None = None) 
         SettingError: A value that is not allowed; the message names the setting, the value and what is.
     """
     env = os.environ if environ is None else environ
-    values = {option: _first(option, given, env) for option in VARIABLES}
-    api_key = _key(*values["api_key"])
-    endpoint = _endpoint(*values["endpoint"])
+
+    def read(option: str) -> tuple[Any, str]:
+        return _first(option, given, env)
+
+    api_key = values.key(*read("api_key"))
+    resolution = Resolution(read("endpoint"), read("protocol"), api_key, env)
     return Settings(
         api_key=api_key,
-        default_version=_text(*values["default_version"]),
-        default_tenant=_tenant(*values["default_tenant"]),
-        service_name=_text(*values["service_name"]),
-        environment=_text(*values["environment"]),
-        flush_timeout=_seconds(*values["flush_timeout"]),
-        destination=_destination(
-            endpoint, values["endpoint"][1], api_key, _protocol(values["protocol"], endpoint, env), env
-        ),
-        wanted=endpoint is not None or (api_key is not None and _otel_endpoint(env) is None),
+        default_version=values.text(*read("default_version")),
+        default_tenant=values.tenant(*read("default_tenant")),
+        service_name=values.text(*read("service_name")),
+        environment=values.text(*read("environment")),
+        flush_timeout=values.seconds(*read("flush_timeout"), DEFAULT_FLUSH_TIMEOUT),
+        destination=resolution.destination,
+        wanted=resolution.wanted,
         disabled=_boolean("OTEL_SDK_DISABLED", env),
-        propagation_key=_text(*values["propagation_key"]),
-        inside_hosts=_text(*values["inside_hosts"]),
-        trusted_sources=_text(*values["trusted_sources"]),
-        proven_brokers=_truth(*values["proven_brokers"]),
+        propagation_key=values.text(*read("propagation_key")),
+        inside_hosts=values.text(*read("inside_hosts")),
+        trusted_sources=values.text(*read("trusted_sources")),
+        proven_brokers=values.truth(*read("proven_brokers")),
+        logs=values.truth(*read("logs")),
+        metrics=values.truth(*read("metrics")),
+        tenant_metrics=values.words(*read("tenant_metrics"), ("gen_ai.*",)),
+        metric_tenants=values.count(*read("metric_tenants"), DEFAULT_METRIC_TENANTS),
+        tenant_attributes=values.attribute_names(*read("tenant_attributes"), ()),
+        default_agent_name=values.text(*read("default_agent_name")),
+        default_model_id=values.text(*read("default_model_id")),
+        default_tags=values.words(*read("default_tags")),
+        default_metadata=values.pairs(*read("default_metadata")),
+        workspace_id=values.text(*read("workspace_id")),
+        capture_content=values.content(*read("capture_content")),
+        redact=values.redaction(*read("redact")),
+        content_limit=values.count(*read("content_limit"), DEFAULT_CONTENT_LIMIT),
+        sample=values.shares(*read("sample")),
+        sample_errors=values.truth(*read("sample_errors")),
+        without=tuple(given.get("without") or ()),
     )
 
 
@@ -155,124 +180,6 @@ def _first(option: str, given: Mapping[str, Any], env: Mapping[str, str]) -> tup
     return None, f"{option}="
 
 
-def _text(value: object, name: str) -> str | None:
-    if value is None:
-        return None
-    if not isinstance(value, str) or not value.strip():
-        raise SettingError(f"{name} is {value!r}, but it must be a string that is not empty.")
-    return value
-
-
-def _key(value: object, name: str) -> str | None:
-    text = _text(value, name)
-    if text is not None and any(not _FIRST_PRINTABLE <= ord(letter) <= _LAST_PRINTABLE for letter in text):
-        # The key itself is not repeated: messages end up in logs.
-        raise SettingError(
-            f"{name} has a space, line break or other character that cannot stand in an HTTP header. Pass the key as "
-            "it was issued: printable ASCII without spaces."
-        )
-    return text
-
-
-def _tenant(value: object, name: str) -> str | None:
-    if value is None:
-        return None
-    try:
-        return check_tenant(value)
-    except (TenantTypeError, TenantValueError) as error:
-        raise SettingError(f"{name} is {value!r:.80}, which cannot be a tenant. {error}") from error
-
-
-def _seconds(value: object, name: str) -> float:
-    if value is None:
-        return DEFAULT_FLUSH_TIMEOUT
-    try:
-        seconds = float(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else math.nan
-    except ValueError:
-        seconds = math.nan
-    if not 0 <= seconds < math.inf:
-        raise SettingError(f"{name} is {value!r}, but it must be a number of seconds from 0 on, such as 5.")
-    return seconds
-
-
 def _boolean(name: str, env: Mapping[str, str]) -> bool:
     """A switch of OpenTelemetry's: only "true" is true, https://opentelemetry.io/docs/specs/otel/configuration/."""
     return env.get(name, "").strip().lower() == "true"
-
-
-def _truth(value: object, name: str) -> bool:
-    if value is None or isinstance(value, bool):
-        return bool(value)
-    word = value.strip().lower() if isinstance(value, str) else ""
-    if word not in {"true", "false"}:
-        raise SettingError(f"{name} is {value!r}, but it must be true or false.")
-    return word == "true"
-
-
-def _endpoint(value: object, name: str) -> str | None:
-    text = _text(value, name)
-    if text is None:
-        return None
-    try:
-        parts = urlsplit(text)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        host, parts = None, urlsplit("")
-    if parts.scheme not in {"http", "https"} or not host:
-        raise SettingError(
-            f"{name} is {text!r}, but it must be the URL of an OTLP endpoint with http:// or https://, such as "
-            f"{LOCAL_BACKEND}."
-        )
-    if parts.query or parts.fragment:
-        raise SettingError(f"{name} is {text!r}, but an OTLP endpoint has no query and no fragment.")
-    return text.rstrip("/").removesuffix("/v1/traces")
-
-
-def _protocol(value_and_name: tuple[object, str], endpoint: str | None, env: Mapping[str, str]) -> str:
-    value, name = value_and_name
-    if value is None:
-        for variable in _OTEL_PROTOCOLS:
-            defaulted = endpoint is not None and variable == _OTEL_PROTOCOLS[-1] and _set_by_other_distro()
-            if env.get(variable, "").strip() and not defaulted:
-                value, name = env[variable].strip(), variable
-                break
-    if value is None:
-        return PROTOCOLS[0]
-    if not isinstance(value, str) or value not in PROTOCOLS:
-        raise SettingError(f"{name} is {value!r}, but the protocols that can be sent are {' and '.join(PROTOCOLS)}.")
-    return value
-
-
-def _set_by_other_distro() -> bool:
-    """Whether OTEL_EXPORTER_OTLP_PROTOCOL may be nobody's choice: `opentelemetry-distro` sets it to its own default."""
-    return "opentelemetry.distro" in sys.modules
-
-
-def _otel_endpoint(env: Mapping[str, str]) -> tuple[str, str] | None:
-    for variable in _OTEL_ENDPOINTS:
-        value = env.get(variable, "").strip()
-        if value:
-            return value, variable
-    return None
-
-
-def _destination(
-    endpoint: str | None, name: str, api_key: str | None, protocol: str, env: Mapping[str, str]
-) -> Destination:
-    otel = _otel_endpoint(env)
-    if endpoint is not None:
-        foreign = frozenset() if otel is None else _otel_headers(env)
-        return Destination(endpoint, protocol, name, api_key, foreign_headers=foreign)
-    if otel is not None:
-        value, variable = otel
-        whole = variable == _OTEL_ENDPOINTS[0] or protocol == "grpc"
-        return Destination(value if whole else f"{value.rstrip('/')}/v1/traces", protocol, variable, from_otel=True)
-    if api_key is not None:
-        return Destination(TRACIUM_BACKEND, protocol, "the API key", api_key)
-    local = "http://localhost:4317" if protocol == "grpc" else LOCAL_BACKEND
-    return Destination(local, protocol, "OpenTelemetry's local default")
-
-
-def _otel_headers(env: Mapping[str, str]) -> frozenset[str]:
-    listed = ",".join(env.get(variable, "") for variable in _OTEL_HEADERS)
-    return frozenset(unquote(pair.partition("=")[0]).strip().lower() for pair in listed.split(",") if "=" in pair)

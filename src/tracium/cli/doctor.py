@@ -63,6 +63,8 @@ def _here() -> dict[str, Any]:
 
     tracium.trace()
     if runtime.instrumentation is not None:
+        # LiteLLM fetches its prices from the network when it is imported, which a look at it is no reason for.
+        os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "true")
         runtime.instrumentation.import_waiting()
     answer = knock()
     report = tracium.report().as_dict()
@@ -152,7 +154,12 @@ def _destination(report: dict[str, Any]) -> list[tuple[str, str]]:
         rows.append(("answers", "yes" if report["answers"] else "no, see below"))
     elif found["sent"] or found["lost"]:
         rows.append(("delivered", f"{found['sent']} spans, {found['lost']} lost"))
-    return rows
+    return rows + [(signal, _further(report[signal])) for signal in ("logs", "metrics") if report[signal] is not None]
+
+
+def _further(found: dict[str, Any]) -> str:
+    lost = f", {found['lost']} lost, see below" if found["lost"] else ""
+    return f"{found['url']} ({found['protocol']}, from {found['source']}){lost}"
 
 
 def _library(row: dict[str, Any]) -> tuple[str, str]:

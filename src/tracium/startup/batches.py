@@ -1,4 +1,4 @@
-"""The queue of our spans: the SDK's, whose end takes no longer than it may, and which a forked child has for its own."""
+"""The queues of our spans and log records: the SDK's, whose end takes no longer than it may, and which a forked child has for its own."""
 
 from __future__ import annotations
 
@@ -8,57 +8,52 @@ from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.context import Context, attach, detach
 from opentelemetry.instrumentation.utils import suppress_instrumentation
+from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
+from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from tracium.forks import in_children
+from tracium.signals.sampling import TenantSampling
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from contextvars import Token
 
     from opentelemetry.sdk.trace import ReadableSpan, Span
 
-    from tracium.startup.exporter import TraciumSpanExporter
+    from tracium.signals.sampling import SampleRates
+    from tracium.startup.exporter import TraciumLogExporter, TraciumSpanExporter
 
 _NOTHING: Final = Context()
-# Spans in one request: the SDK's own default.
+# Spans or records in one request: the SDK's own default.
 _AT_ONCE: Final = 512
 
 
-class BoundedBatchSpanProcessor(BatchSpanProcessor):
-    """The SDK's batch processor, whose shutdown waits no longer than it is told.
+class Bounded:
+    """Makes a batch processor of the SDK one whose shutdown waits no longer than it is told.
 
-    Its thread serves everybody, so it begins with nothing. A forked child exports the spans that began there; those that
-    were open in its parent are the parent's.
+    Its thread serves everybody, so it begins with nothing. It stands before the SDK's class among the bases.
 
     Attributes:
         timeout: Seconds that a shutdown may take.
         exporter: Where the batches go.
     """
 
-    def __init__(self, exporter: TraciumSpanExporter, timeout: float) -> None:
+    exporter: Any
+
+    def __init__(self, exporter: Any, timeout: float) -> None:
+        """Export by `exporter`."""
         self.timeout = timeout
         self.exporter = exporter
-        self._birth: _Birth | None = None
         self._token: Token[Context] | None = None
         # The SDK's own hook, which makes a new thread in the child, comes between these two.
         in_children(self._enter_nothing)
         self._enter_nothing()
         try:
-            super().__init__(exporter)
+            super().__init__(exporter)  # type: ignore[call-arg] # the SDK's class
         finally:
             self._leave_nothing()
         in_children(self._begin_anew)
-
-    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
-        """In a child, know a span that begins there although its start lies before."""
-        super().on_start(span, parent_context)
-        if self._birth is not None:
-            self._birth.began(span)
-
-    def on_end(self, span: ReadableSpan) -> None:
-        """Take the span, unless it is another process's."""
-        if self._birth is None or self._birth.ended(span):
-            super().on_end(span)
 
     def drain(self) -> None:
         """Send what is left from this thread, without a lock that a thread which was interrupted by a signal may hold."""
@@ -69,8 +64,8 @@ class BoundedBatchSpanProcessor(BatchSpanProcessor):
             self.shutdown()
             return
         while waiting:
-            batch: list[ReadableSpan] = []
-            # The SDK's thread may take spans at the same time; each is taken once.
+            batch: list[Any] = []
+            # The SDK's thread may take some at the same time; each is taken once.
             with suppress(IndexError):
                 while len(batch) < _AT_ONCE:
                     batch.append(waiting.pop())
@@ -85,7 +80,7 @@ class BoundedBatchSpanProcessor(BatchSpanProcessor):
         # The SDK's own shutdown waits for 30 seconds; the one that takes a time is behind it.
         batches: Any = getattr(self, "_batch_processor", None)
         if batches is None:
-            super().shutdown()  # type: ignore[no-untyped-call] # the SDK's
+            super().shutdown()  # type: ignore[misc] # the SDK's class
             return
         batches.shutdown(timeout_millis=int(self.timeout * 1000))
 
@@ -99,8 +94,95 @@ class BoundedBatchSpanProcessor(BatchSpanProcessor):
 
     def _begin_anew(self) -> None:
         self._leave_nothing()
-        self._birth = _Birth()
         self.exporter.begin_anew()
+
+
+class BoundedBatchSpanProcessor(Bounded, BatchSpanProcessor):
+    """The queue of spans.
+
+    A forked child exports the spans that began there; those that were open in its parent are the parent's.
+
+    Attributes:
+        sampling: What decides which spans come into the queue; None if all do.
+    """
+
+    exporter: TraciumSpanExporter
+
+    def __init__(self, exporter: TraciumSpanExporter, timeout: float) -> None:
+        """Export by `exporter`; a shutdown may take `timeout` seconds."""
+        self._birth: _Birth | None = None
+        self.sampling: TenantSampling | None = None
+        super().__init__(exporter, timeout)
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        """In a child, know a span that begins there although its start lies before."""
+        super().on_start(span, parent_context)
+        if self._birth is not None:
+            self._birth.began(span)
+        if self.sampling is not None:
+            self.sampling.on_start(span, parent_context)
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Take the span, unless it is another process's or sampled out."""
+        if self._birth is not None and not self._birth.ended(span):
+            return
+        if self.sampling is None:
+            super().on_end(span)
+        else:
+            self.sampling.on_end(span)
+
+    def sample(self, rates: SampleRates, *, keep_errors: bool, default: str | None, names: tuple[str, ...]) -> None:
+        """Let the shares of tenants decide from now on which spans are exported.
+
+        Args:
+            rates: Shares by tenant.
+            keep_errors: As for `TenantSampling`, as the next ones.
+            default: As above.
+            names: Those besides `tenant.id` under which the tenant is written.
+        """
+        if self.sampling is None:
+            self.sampling = TenantSampling(_Queue(super().on_end), rates)
+        self.sampling.update(rates, keep_errors=keep_errors, default=default)
+        self.sampling.tenant_attributes = names
+
+    def force_flush(self, timeout_millis: int | None = None) -> bool:
+        """Send what has ended so far and is decided."""
+        if self.sampling is not None:
+            self.sampling.force_flush()
+        # The SDK's, which takes no time to be None.
+        return bool(super().force_flush() if timeout_millis is None else super().force_flush(timeout_millis))
+
+    def drain(self) -> None:
+        """Decide on all that waits, and send it from this thread."""
+        if self.sampling is not None:
+            self.sampling.drain()
+        super().drain()
+
+    def shutdown(self) -> None:
+        """Decide on all that waits, and send what is left, within the timeout."""
+        if self.sampling is not None:
+            self.sampling.shutdown()
+        super().shutdown()
+
+    def _begin_anew(self) -> None:
+        super()._begin_anew()
+        self._birth = _Birth()
+
+
+class _Queue(SpanProcessor):
+    """The end of the queue where sampled spans come in; all else is done by the queue itself."""
+
+    def __init__(self, take: Callable[[ReadableSpan], None]) -> None:
+        self._take = take
+
+    def on_end(self, span: ReadableSpan) -> None:
+        self._take(span)
+
+
+class BoundedBatchLogRecordProcessor(Bounded, BatchLogRecordProcessor):
+    """The queue of log records. Those that wait in a parent when a child is forked are the parent's."""
+
+    exporter: TraciumLogExporter
 
 
 class _Birth:

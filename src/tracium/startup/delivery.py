@@ -1,4 +1,4 @@
-"""What becomes of the spans that are sent, said once for each cause, with the cure."""
+"""What becomes of the telemetry that is sent, said once for each cause, with the cure."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from tracium import notices
+from tracium.signals.log_origin import unexported
 
 if TYPE_CHECKING:
-    from tracium.settings import Destination
+    from tracium.destination import Destination
     from tracium.startup.failure import Failure
 
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """Counts of spans, and the last failure.
+    """Counts of spans, log records or metric points, and the last failure.
 
     Attributes:
-        sent: Spans that the destination acknowledged.
-        lost: Spans that were given up.
+        sent: How many the destination acknowledged.
+        lost: How many were given up.
         failure: Why the last attempt failed, in words; None if it did not.
     """
 
@@ -30,7 +31,7 @@ class Delivered:
 
 
 class Delivery:
-    """Counts what one destination took and did not take."""
+    """Counts what one destination took and did not take of one signal."""
 
     def __init__(self, destination: Destination) -> None:
         self.destination = destination
@@ -39,34 +40,39 @@ class Delivery:
 
     @property
     def delivered(self) -> Delivered:
-        """What became of the spans so far."""
+        """What became of everything so far."""
         return self._delivered
 
     def sent(self, count: int) -> None:
-        """Count spans that arrived."""
+        """Count what arrived."""
         with self._lock:
             self._delivered = Delivered(self._delivered.sent + count, self._delivered.lost)
 
     def lost(self, count: int, failure: Failure) -> None:
-        """Count spans that were given up, and say why unless that was said."""
+        """Count what was given up, and say why unless that was said."""
         text = failure.told(self.destination)
         with self._lock:
             self._delivered = Delivered(self._delivered.sent, self._delivered.lost + count, text)
-        notices.say(f"export:{failure.cause.value}", logging.WARNING, text)
+        self._say(failure.cause.value, text)
 
     def close(self) -> None:
-        """Say at the end how many spans did not arrive."""
+        """Say at the end how much did not arrive."""
         delivered = self._delivered
         if delivered.lost:
-            notices.say(
-                "export:lost",
-                logging.WARNING,
-                f"{delivered.lost} of {delivered.lost + delivered.sent} spans did not arrive at "
-                f"{self.destination.traces_url}: {delivered.failure or 'it failed before, and works again'}",
+            self._say(
+                "lost",
+                f"{delivered.lost} of {delivered.lost + delivered.sent} {self.destination.signal.counted} did not arrive at "
+                f"{self.destination.signal_url}: {delivered.failure or 'it failed before, and works again'}",
             )
 
+    def _say(self, what: str, text: str) -> None:
+        # What is said about an export that fails is no reason for another one.
+        with unexported():
+            notices.say(f"export:{self.destination.signal.value}:{what}", logging.WARNING, text)
 
-QUEUE_FULL: Final = "export:queue-full"
+
+# What the SDK's batch processors call what they drop: what is said of it, and the variable of the queue's size.
+_DROPPED: Final = {"Span": ("Spans", "OTEL_BSP_MAX_QUEUE_SIZE"), "Log": ("Log records", "OTEL_BLRP_MAX_QUEUE_SIZE")}
 
 
 class QueueFilter(logging.Filter):
@@ -76,17 +82,21 @@ class QueueFilter(logging.Filter):
         """Take the complaint out of the log; leave everything else."""
         if not str(record.msg).startswith("Queue full"):
             return True
-        notices.say(
-            QUEUE_FULL,
-            logging.WARNING,
-            "Spans are dropped because they come faster than they can be sent: the queue of OTEL_BSP_MAX_QUEUE_SIZE "
-            "(2048 unless set) is full. Raise it, sample (OTEL_TRACES_SAMPLER), or look whether the destination is slow.",
-        )
+        dropped = record.args[0] if isinstance(record.args, tuple) and record.args else "Span"
+        things, variable = _DROPPED.get(str(dropped), _DROPPED["Span"])
+        sample = ", sample (OTEL_TRACES_SAMPLER)" if dropped == "Span" else ", log less"
+        with unexported():
+            notices.say(
+                f"export:queue-full:{dropped}",
+                logging.WARNING,
+                f"{things} are dropped because they come faster than they can be sent: the queue of {variable} (2048 unless "
+                f"set) is full. Raise it{sample}, or look whether the destination is slow.",
+            )
         return False
 
 
 def watch_queue() -> None:
-    """Listen for dropped spans, once."""
+    """Listen for what is dropped, once."""
     # The batch processor of the SDK logs here; ours comes first, because the SDK's own filter hides repetitions.
     logger = logging.getLogger("opentelemetry.sdk._shared_internal")
     if not any(isinstance(known, QueueFilter) for known in logger.filters):

@@ -1,60 +1,67 @@
-"""The exporter of our spans: any OTLP exporter, with its destination and the resource changeable, and nothing silent."""
+"""Our exporters: any OTLP exporter, with its destination and the resource changeable, and nothing silent."""
 
 from __future__ import annotations
 
 import logging
-import netrc  # noqa: F401 - requests imports it with its first request; a child forked in that moment would wait for it for ever
 import threading
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-import requests
-from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk._logs.export import LogRecordExporter, LogRecordExportResult
+from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
+from tracium.destination import Signal
 from tracium.forks import around
 from tracium.startup.delivery import Delivery
+from tracium.startup.description import Description
 from tracium.startup.failure import failure_from, listening
+from tracium.startup.otlp import otlp_exporter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from opentelemetry.sdk._logs import ReadableLogRecord
+    from opentelemetry.sdk.metrics.export import MetricsData
     from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import ReadableSpan
 
-    from tracium.settings import Destination
+    from tracium.destination import Destination
 
 _SLOW: Final = logging.makeLogRecord({"msg": "it did not answer before the process ended (TRACIUM_FLUSH_TIMEOUT)"})
 
 # Seconds that a fork may wait for an export over gRPC.
 _PAUSE: Final = 2.0
 
-_inherited: Final[list[SpanExporter | None]] = []
-
-_NO_HEADERS: Final = {"tracium-sends": "no headers of the environment"}
+_inherited: Final[list[object]] = []
 
 
-class TraciumSpanExporter(SpanExporter):
-    """Sends spans to a destination and keeps count of what became of them.
+class TraciumExporter:
+    """Sends one signal to a destination and keeps count of what became of it.
 
     Attributes:
-        destination: Where they go now.
-        delivery: What became of them.
+        signal: What it sends.
+        destination: Where it goes now.
+        delivery: What became of it.
     """
 
+    signal: ClassVar[Signal]
+
     def __init__(self, destination: Destination) -> None:
+        """Send to where `destination` says that the signal goes."""
         self._lock = threading.Lock()
         self._closing = threading.Event()
-        self._resource: Resource | None = None
+        self._description: Description | None = None
         self._underway: tuple[int, list[logging.LogRecord]] | None = None
-        self._merged: dict[int, tuple[Resource, Resource]] = {}
-        self.destination = destination
-        self.delivery = Delivery(destination)
-        self._inner: SpanExporter | None = self._make(destination)
+        self.destination = destination.of(self.signal)
+        self.delivery = Delivery(self.destination)
+        self._inner: Any = self._make(self.destination)
         self._sending = threading.Lock()
         self._paused = False
         around(self._pause, self._go_on)
 
     def redirect(self, destination: Destination) -> None:
-        """Send to `destination` from now on."""
+        """Send to where `destination` says that the signal goes, from now on."""
+        destination = destination.of(self.signal)
         if destination == self.destination:
             return
         made = self._make(destination)
@@ -79,10 +86,51 @@ class TraciumSpanExporter(SpanExporter):
         self._inner = None
 
     def describe(self, resource: Resource) -> None:
-        """Add `resource` to that of every span from now on: what `init` learned after the provider was made."""
+        """Add `resource` to that of everything from now on: what `init` learned after the provider was made."""
         with self._lock:
-            self._resource = resource
-            self._merged.clear()
+            self._description = Description(resource)
+
+    def close_soon(self) -> None:
+        """From now on a refused connection is final: the process ends and nobody waits for a retry."""
+        self._closing.set()
+
+    def finish(self, timeout: float) -> None:
+        """Wait `timeout` seconds at most for what another thread sends, and say what did not arrive."""
+        if self._sending.acquire(timeout=timeout):
+            self._sending.release()
+        self.delivery.close()
+
+    def end(self) -> None:
+        """Send no more; what is still on its way is given up."""
+        underway = self._underway
+        if underway is not None:
+            self.delivery.lost(underway[0], failure_from(list(underway[1]) or [_SLOW]))
+        if self._inner is not None:
+            self._inner.shutdown()
+        self.delivery.close()
+
+    def _send(self, batch: Any, count: int) -> bool:
+        """Send `batch` of `count`; a failure is counted and said once, with its cause and the cure."""
+        with self._lock:
+            if self._inner is None:
+                self._inner = self._make(self.destination)
+            inner, delivery, description = self._inner, self.delivery, self._description
+        if description is not None:
+            batch = self._described(batch, description)
+        arrived, error = False, None
+        with self._sending, listening() as heard:
+            self._underway = (count, heard)
+            try:
+                arrived = inner.export(batch).name == "SUCCESS"
+            except Exception as raised:  # noqa: BLE001 - whatever an exporter raises, the worker thread must live
+                error = raised
+            finally:
+                self._underway = None
+        if arrived:
+            delivery.sent(count)
+        else:
+            delivery.lost(count, failure_from(heard, error))
+        return arrived
 
     def _pause(self) -> None:
         """Let no export be under way while this process is forked: a child could not use gRPC then.
@@ -98,112 +146,96 @@ class TraciumSpanExporter(SpanExporter):
             self._paused = False
             self._sending.release()
 
+    def _make(self, destination: Destination) -> Any:
+        return otlp_exporter(destination, self._closing)
+
+    def _described(self, batch: Any, description: Description) -> Any:
+        raise NotImplementedError
+
+
+class TraciumSpanExporter(TraciumExporter, SpanExporter):
+    """Sends spans."""
+
+    signal = Signal.TRACES
+
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Send `spans`; a failure is counted and said once, with its cause and the cure."""
-        with self._lock:
-            if self._inner is None:
-                self._inner = self._make(self.destination)
-            inner, delivery, resource = self._inner, self.delivery, self._resource
-        if resource is not None:
-            spans = [self._described(span, resource) for span in spans]
-        result, error = SpanExportResult.FAILURE, None
-        with self._sending, listening() as heard:
-            self._underway = (len(spans), heard)
-            try:
-                result = inner.export(spans)
-            except Exception as raised:  # noqa: BLE001 - whatever an exporter raises, the worker thread must live
-                error = raised
-            finally:
-                self._underway = None
-        if result is SpanExportResult.SUCCESS:
-            delivery.sent(len(spans))
-        else:
-            delivery.lost(len(spans), failure_from(heard, error))
-        return result
-
-    def close_soon(self) -> None:
-        """From now on a refused connection is final: the process ends and nobody waits for a retry."""
-        self._closing.set()
-
-    def finish(self, timeout: float) -> None:
-        """Wait `timeout` seconds at most for what another thread sends, and say what did not arrive."""
-        if self._sending.acquire(timeout=timeout):
-            self._sending.release()
-        self.delivery.close()
+        return SpanExportResult.SUCCESS if self._send(spans, len(spans)) else SpanExportResult.FAILURE
 
     def shutdown(self) -> None:
         """Send no more; what is still on its way is given up."""
-        underway = self._underway
-        if underway is not None:
-            self.delivery.lost(underway[0], failure_from(list(underway[1]) or [_SLOW]))
-        if self._inner is not None:
-            self._inner.shutdown()
-        self.delivery.close()
+        self.end()
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:  # noqa: ARG002 - the interface's
         """Nothing is kept here."""
         return True
 
-    def _make(self, destination: Destination) -> SpanExporter:
-        headers = {} if destination.api_key is None else {"authorization": f"Bearer {destination.api_key}"}
-        foreign = destination.foreign_headers - headers.keys()
-        endpoint = None if destination.from_otel else destination.traces_url
-        if destination.protocol == "grpc":
-            from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import (  # noqa: PLC0415 - loads gRPC
-                OTLPSpanExporter as GrpcSpanExporter,
-            )
+    def _described(self, batch: Sequence[ReadableSpan], description: Description) -> Sequence[ReadableSpan]:
+        return [description.span(span) for span in batch]
 
-            # With headers of its own the exporter leaves those of the environment out.
-            own = headers or (_NO_HEADERS if foreign else None)
-            return GrpcSpanExporter(endpoint=endpoint, headers=own)
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415 - as above
 
-        return OTLPSpanExporter(endpoint=endpoint, headers=headers or None, session=_Session(self._closing, foreign))
+class TraciumLogExporter(TraciumExporter, LogRecordExporter):
+    """Sends log records."""
 
-    def _described(self, span: ReadableSpan, resource: Resource) -> ReadableSpan:
-        known = self._merged.get(id(span.resource))
-        if known is None or known[0] is not span.resource:
-            known = (span.resource, span.resource.merge(resource))
-            self._merged[id(span.resource)] = known
-        return ReadableSpan(
-            name=span.name,
-            context=span.context,
-            parent=span.parent,
-            resource=known[1],
-            attributes=span._attributes,  # noqa: SLF001 - the object that counts what was dropped
-            events=span._events,  # noqa: SLF001
-            links=span._links,  # noqa: SLF001
-            kind=span.kind,
-            status=span.status,
-            start_time=span.start_time,
-            end_time=span.end_time,
-            instrumentation_scope=span.instrumentation_scope,
+    signal = Signal.LOGS
+
+    def export(self, batch: Sequence[ReadableLogRecord]) -> LogRecordExportResult:
+        """Send `batch`; a failure is counted and said once, with its cause and the cure."""
+        return LogRecordExportResult.SUCCESS if self._send(batch, len(batch)) else LogRecordExportResult.FAILURE
+
+    def shutdown(self) -> None:
+        """Send no more; what is still on its way is given up."""
+        self.end()
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:  # noqa: ARG002 - the interface's
+        """Nothing is kept here."""
+        return True
+
+    def _described(self, batch: Sequence[ReadableLogRecord], description: Description) -> Sequence[ReadableLogRecord]:
+        return [description.log_record(record) for record in batch]
+
+
+class TraciumMetricExporter(TraciumExporter, MetricExporter):
+    """Sends metrics, in the temporality and aggregation that OTEL_EXPORTER_OTLP_METRICS_… ask for."""
+
+    signal = Signal.METRICS
+
+    def __init__(self, destination: Destination) -> None:
+        """Send to where `destination` says that metrics go."""
+        TraciumExporter.__init__(self, destination)
+        # A reader asks its exporter for these once, and the OTLP exporter has read them from the environment.
+        MetricExporter.__init__(
+            self,
+            preferred_temporality=self._inner._preferred_temporality,  # noqa: SLF001 - as the reader does
+            preferred_aggregation=self._inner._preferred_aggregation,  # noqa: SLF001
         )
 
+    def export(
+        self,
+        metrics_data: MetricsData,
+        timeout_millis: float = 10_000,  # noqa: ARG002 - the interface's
+        **kwargs: Any,  # noqa: ARG002
+    ) -> MetricExportResult:
+        """Send `metrics_data`; a failure is counted in points and said once, with its cause and the cure."""
+        arrived = self._send(metrics_data, _points(metrics_data))
+        return MetricExportResult.SUCCESS if arrived else MetricExportResult.FAILURE
 
-class _Session(requests.Session):
-    """Says what the exporter would pass over in silence.
+    def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:  # noqa: ARG002 - the interface's
+        """Send no more; what is still on its way is given up."""
+        self.end()
 
-    The exporter takes a redirect for a success and does not follow it. And it waits and tries again when a connection
-    is refused, which is right while the process runs, but not when it ends. Headers of the environment that are for
-    another endpoint are left out.
-    """
+    def force_flush(self, timeout_millis: float = 10_000) -> bool:  # noqa: ARG002 - the interface's
+        """Nothing is kept here."""
+        return True
 
-    def __init__(self, closing: threading.Event, foreign: frozenset[str]) -> None:
-        super().__init__()
-        self._closing = closing
-        self._foreign = foreign
+    def _described(self, batch: MetricsData, description: Description) -> MetricsData:
+        return description.metrics(batch)
 
-    def request(self, *args: Any, **kwargs: Any) -> requests.Response:
-        headers = kwargs.get("headers") or {}
-        kwargs["headers"] = {name: value for name, value in headers.items() if name.lower() not in self._foreign}
-        try:
-            response = super().request(*args, **kwargs)
-        except requests.exceptions.ConnectionError as error:
-            if self._closing.is_set():
-                raise requests.exceptions.RequestException(str(error)) from error
-            raise
-        if response.is_redirect:
-            where = response.headers.get("location", "")
-            raise requests.exceptions.TooManyRedirects(f"it redirects to {where}", response=response)
-        return response
+
+def _points(data: MetricsData) -> int:
+    return sum(
+        len(metric.data.data_points)
+        for resource_metrics in data.resource_metrics
+        for scope_metrics in resource_metrics.scope_metrics
+        for metric in scope_metrics.metrics
+    )

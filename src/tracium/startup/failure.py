@@ -12,14 +12,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 import requests
 
+from tracium.destination import Signal
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tracium.settings import Destination
+    from tracium.destination import Destination
 
 # The exporters tell their result only as success or failure; the reason is in what they log.
 _LOGGERS: Final = (
     "opentelemetry.exporter.otlp.common.http",
+    "opentelemetry.exporter.otlp.proto.http._log_exporter",
+    "opentelemetry.exporter.otlp.proto.http.metric_exporter",
     "opentelemetry.exporter.otlp.proto.http.trace_exporter",
     "opentelemetry.exporter.otlp.proto.grpc.exporter",
 )
@@ -36,7 +40,7 @@ _REASONS: Final = {status.phrase: status for status in HTTPStatus if status >= H
 
 
 class Cause(enum.Enum):
-    """Why spans did not arrive."""
+    """Why telemetry did not arrive."""
 
     UNREACHABLE = "unreachable"
     KEY = "key"
@@ -60,33 +64,49 @@ class Failure:
 
     def told(self, destination: Destination) -> str:
         """The sentence for the operator: what happened, where, and what to do."""
-        sentence = _WITHOUT_KEY if self.cause is Cause.KEY and destination.api_key is None else _TOLD[self.cause]
-        return sentence.format(url=destination.traces_url, where=destination.source, reason=self.reason)
+        sentence = _TOLD[self.cause]
+        if self.cause is Cause.KEY and destination.api_key is None:
+            sentence = _WITHOUT_KEY
+        elif self.cause is Cause.NOT_OTLP and destination.signal is not Signal.TRACES:
+            sentence = _NOT_TAKEN
+        return sentence.format(
+            url=destination.signal_url,
+            where=destination.source,
+            reason=self.reason,
+            things=destination.signal.things,
+            signal=destination.signal.value,
+            variable=destination.signal.name,
+        )
 
 
 _TOLD: Final = {
     Cause.UNREACHABLE: (
-        "{url} (from {where}) cannot be reached, so spans are lost: {reason}. Start an OTLP receiver there "
+        "{url} (from {where}) cannot be reached, so {things} are lost: {reason}. Start an OTLP receiver there "
         "(`tracium serve` is one for this machine), or set TRACIUM_ENDPOINT to where yours is."
     ),
     Cause.KEY: (
-        "{url} rejected the API key, so spans are lost: {reason}. Check api_key= or TRACIUM_API_KEY; a key belongs to one "
+        "{url} rejected the API key, so {things} are lost: {reason}. Check api_key= or TRACIUM_API_KEY; a key belongs to one "
         "backend."
     ),
     Cause.NOT_OTLP: (
-        "{url} (from {where}) answers, but not to OTLP, so spans are lost: {reason}. Name the base URL of an OTLP "
-        "receiver; for HTTP, /v1/traces is added to it."
+        "{url} (from {where}) answers, but not to OTLP, so {things} are lost: {reason}. Name the base URL of an OTLP "
+        "receiver; for HTTP, /v1/{signal} is added to it."
     ),
-    Cause.OVERLOADED: "{url} (from {where}) is overloaded, so spans are lost: {reason}. Send less or give it more.",
+    Cause.OVERLOADED: "{url} (from {where}) is overloaded, so {things} are lost: {reason}. Send less or give it more.",
     Cause.REFUSED: (
-        "{url} (from {where}) refused the spans, so they are lost: {reason}. The receiver's own log says what it did not "
+        "{url} (from {where}) refused the {things}, so they are lost: {reason}. The receiver's own log says what it did not "
         "like."
     ),
-    Cause.BROKEN: "{url} (from {where}) failed, so spans are lost: {reason}. Look at the receiver's own log.",
+    Cause.BROKEN: "{url} (from {where}) failed, so {things} are lost: {reason}. Look at the receiver's own log.",
 }
 _WITHOUT_KEY: Final = (
-    "{url} (from {where}) wants credentials, so spans are lost: {reason}. Set api_key= or TRACIUM_API_KEY for a tracium "
+    "{url} (from {where}) wants credentials, so {things} are lost: {reason}. Set api_key= or TRACIUM_API_KEY for a tracium "
     "endpoint, OTEL_EXPORTER_OTLP_HEADERS for another one."
+)
+# Not every receiver of spans takes the other signals.
+_NOT_TAKEN: Final = (
+    "{url} (from {where}) answers, but takes no {things}, so they are lost: {reason}. Name an OTLP receiver that takes "
+    "them (OTEL_EXPORTER_OTLP_{variable}_ENDPOINT), or send none: without {signal}=True, and with OTEL_{variable}_EXPORTER=none."
 )
 
 
@@ -107,13 +127,19 @@ def _hear(record: logging.LogRecord) -> bool:
     return False
 
 
+def exporting() -> bool:
+    """Whether one of our exporters is sending in this thread."""
+    return _heard.records is not None
+
+
 @contextmanager
 def listening() -> Iterator[list[logging.LogRecord]]:
     """Keep what the exporters log in this thread out of the log, and collect it."""
     for name in _LOGGERS:
         logger = logging.getLogger(name)
         if _hear not in logger.filters:
-            logger.addFilter(_hear)
+            # Before the SDK's own filter, which hides repetitions.
+            logger.filters.insert(0, _hear)
     _heard.records = []
     try:
         yield _heard.records

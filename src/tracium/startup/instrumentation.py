@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 import functools
 import importlib
+import inspect
 import logging
 import os
 import threading
@@ -35,9 +36,15 @@ from tracium.startup.libraries import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from importlib.metadata import Distribution, EntryPoint
 
+    from opentelemetry.metrics import MeterProvider
+
+    # What instrumentors are given for their metrics, by the name of the argument.
+    _Metrics = dict[str, MeterProvider]
+
+_DISABLED: Final = "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
 _GROUP: Final = "opentelemetry_instrumentor"
 # Two distributions give the instrumentor of this name; the one that continues the other is taken.
 _PREFERRED: Final = {"openai": "opentelemetry-instrumentation-genai-openai"}
@@ -82,9 +89,15 @@ class Instrumented:
 
 
 class Instrumentation:
-    """All instrumentors of the process."""
+    """All instrumentors of the process.
 
-    def __init__(self) -> None:
+    Args:
+        meter_provider: Given to each as `meter_provider=`: what they record goes there, and not to the global provider,
+            which may be one of the app's that knows no tenants. None leaves them to the global one.
+    """
+
+    def __init__(self, meter_provider: MeterProvider | None = None) -> None:
+        self._metrics: _Metrics = {} if meter_provider is None else {"meter_provider": meter_provider}
         self._lock = threading.RLock()
         in_children(self._renew_lock)
         self._known: dict[str, Instrumented] = {}
@@ -131,7 +144,7 @@ class Instrumentation:
             own = _own(name, None)
             self._known[name] = own
         if own.state is State.ACTIVE:
-            _apply(module)
+            _apply(module, self._metrics)
 
     def _await_own(self, library: Library) -> None:
         """Arrange for a library that ours alone instruments to be instrumented when it is imported."""
@@ -146,7 +159,7 @@ class Instrumentation:
 
     def _load_own(self, library: Library) -> None:
         try:
-            _apply(str(library.applied_by))
+            _apply(str(library.applied_by), self._metrics)
         except Exception as error:  # noqa: BLE001 - the app's import goes on
             why = f"tracium's own instrumentation raised {type(error).__name__}: {error}"
             self._update(library.entry_point, State.FAILED, why)
@@ -199,12 +212,15 @@ class Instrumentation:
         if found is None or library.applied_by is None or found.state is State.WAITING:
             return
         name = library.applied_by
-        act = _apply_native if found.state is State.NATIVE else _import
-        register_post_import_hook(functools.partial(act, name), library.module)
+        if found.state is State.NATIVE:
+            act = functools.partial(_apply_native, name, self._metrics)
+        else:
+            act = functools.partial(_import, name)
+        register_post_import_hook(act, library.module)
 
     def _load(self, entry_point: EntryPoint) -> None:
         try:
-            _instrument(entry_point)
+            _instrument(entry_point, self._metrics)
         except Exception as error:  # noqa: BLE001 - an instrumentor is foreign code; the app's import goes on
             self._update(entry_point.name, State.FAILED, _why_failed(entry_point, error))
         else:
@@ -231,25 +247,35 @@ def _is_ours(entry_point: EntryPoint) -> bool:
     return library is not None and library.ours
 
 
-def _instrument(entry_point: EntryPoint) -> None:
+def _instrument(entry_point: EntryPoint, metrics: _Metrics) -> None:
     library = library_of(entry_point.name)
     if library is not None and library.applied_by is not None:
-        _apply(library.applied_by)
+        _apply(library.applied_by, metrics)
         return
     instrumentor: Any = entry_point.load()()
     if not instrumentor.is_instrumented_by_opentelemetry:
-        instrumentor.instrument(skip_dep_check=True)
+        instrumentor.instrument(skip_dep_check=True, **_taken(instrumentor._instrument, metrics))  # noqa: SLF001 - what is written for each
 
 
-def _apply(module: str) -> None:
+def _apply(module: str, metrics: _Metrics) -> None:
     """Call the `instrument()` of a module of ours."""
-    importlib.import_module(module).instrument()
+    instrument = importlib.import_module(module).instrument
+    instrument(**_taken(instrument, metrics))
 
 
-def _apply_native(module: str, _imported: object) -> None:
+def _taken(function: Callable[..., object], metrics: _Metrics) -> _Metrics:
+    """Those of the arguments that `function` takes: not everything that is instrumented has metrics."""
+    parameters = inspect.signature(function).parameters.values()
+    if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters):
+        return metrics
+    names = {parameter.name for parameter in parameters}
+    return {name: provider for name, provider in metrics.items() if name in names}
+
+
+def _apply_native(module: str, metrics: _Metrics, _imported: object) -> None:
     """The same, as a hook for the import of a library that makes its spans itself."""
     try:
-        _apply(module)
+        _apply(module, metrics)
     except Exception as error:  # noqa: BLE001 - the app's import goes on
         fault(f"applying {module}", error)
 
@@ -298,11 +324,17 @@ def _describe(entry_point: EntryPoint) -> Instrumented:
     if library is not None and library.native:
         return replace(found, state=State.NATIVE)
     conflict = None if entry_point.dist is None else get_dist_dependency_conflicts(entry_point.dist)
-    if conflict is None:
+    if conflict is None or _is_tested(entry_point, library):
         return found
     # An instrumentor whose library is not installed is no hole.
     essential = found.essential and found.version is not None
     return replace(found, state=State.CONFLICT, detail=f"{conflict}", essential=essential)
+
+
+def _is_tested(entry_point: EntryPoint, library: Library | None) -> bool:
+    """Whether an instrumentor works with more than it declares."""
+    declared = _requirements(entry_point.dist)
+    return library is not None and bool(declared) and all(library.is_tested(each) for each in declared)
 
 
 def _without_instrumentor(library: Library) -> Instrumented:
@@ -321,8 +353,15 @@ def _without_instrumentor(library: Library) -> Instrumented:
     return found
 
 
+def leave_out(names: Iterable[str]) -> None:
+    """Apply no instrumentors of these names, here and in child processes."""
+    listed = [os.environ.get(_DISABLED, ""), *names]
+    if len(listed) > 1:
+        os.environ[_DISABLED] = ",".join(filter(None, listed))
+
+
 def _disabled(name: str) -> bool:
-    listed = os.environ.get("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", "")
+    listed = os.environ.get(_DISABLED, "")
     names = {part.strip() for part in listed.split(",")}
     return name in names or "*" in names
 

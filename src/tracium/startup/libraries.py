@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import metadata
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +28,7 @@ class Library:
         applied_by: The module of ours whose `instrument()` applies the instrumentor, where its own way would miss or
             harm apps; also where the library makes its spans itself. It is named and not imported, as an entry point is.
         ours: Whether that module needs no instrumentor: it makes the spans itself, and one that is installed is left out.
+        tested_below: The version below which its instrumentor was found to work, where that declares less.
     """
 
     entry_point: str
@@ -32,6 +38,7 @@ class Library:
     native_since: str | None = None
     applied_by: str | None = None
     ours: bool = False
+    tested_below: str | None = None
 
     @property
     def version(self) -> str | None:
@@ -46,6 +53,20 @@ class Library:
             return False
         try:
             return Version(version) >= Version(self.native_since)
+        except InvalidVersion:
+            return False
+
+    def is_tested(self, declared: Requirement) -> bool:
+        """Whether an instrumentor that declares this works with the installed version all the same.
+
+        It does if the version is only too new for what is declared, and not newer than what was tested.
+        """
+        version = self.version
+        if version is None or self.tested_below is None or canonicalize_name(declared.name) != self.distribution:
+            return False
+        others = SpecifierSet(",".join(str(each) for each in declared.specifier if not each.operator.startswith("<")))
+        try:
+            return version in others and Version(version) < Version(self.tested_below)
         except InvalidVersion:
             return False
 
@@ -65,7 +86,14 @@ LIBRARIES: Final = (
     Library("dramatiq", "dramatiq", "dramatiq", "dramatiq", applied_by="tracium.queues.dramatiq", ours=True),
     Library("fastapi", "fastapi", "fastapi", "fastapi", native_since="0.165", applied_by="tracium.frameworks.fastapi"),
     Library("flask", "flask", "flask", "flask", applied_by="tracium.frameworks.flask"),
-    Library("google-genai", "google.genai", "google-genai", "google"),
+    Library(
+        "google-genai",
+        "google.genai",
+        "google-genai",
+        "google",
+        applied_by="tracium.models.google",
+        tested_below="4",
+    ),
     Library("grpc_aio_client", "grpc", "grpcio", "grpc", applied_by="tracium.clients.grpc_aio"),
     Library("grpc_aio_server", "grpc", "grpcio", "grpc", applied_by="tracium.frameworks.grpc_aio"),
     Library("grpc_client", "grpc", "grpcio", "grpc", applied_by="tracium.clients.grpc"),
@@ -74,6 +102,7 @@ LIBRARIES: Final = (
     Library("httpx2", "httpx2", "httpx2", "httpx", applied_by="tracium.clients.httpx2"),
     Library("kafka", "kafka", "kafka-python", "kafka"),
     Library("langchain", "langchain_core", "langchain", "langchain"),
+    Library("litellm", "litellm", "litellm", "litellm", applied_by="tracium.models.litellm", ours=True),
     Library("llama_index", "llama_index.core", "llama-index-core", "llama-index"),
     Library("openai", "openai", "openai", "openai"),
     Library("openai_agents", "agents", "openai-agents", "openai-agents"),
@@ -117,6 +146,7 @@ ESSENTIAL: Final = frozenset(
         "flask",
         "google-genai",
         "langchain",
+        "litellm",
         "llama_index",
         "openai",
         "openai_agents",

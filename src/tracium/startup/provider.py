@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
 import os
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from opentelemetry import trace
@@ -14,90 +12,157 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from tracium import notices
-from tracium.attributes import DEPLOYMENT_ENVIRONMENT, DISTRO_NAME, DISTRO_VERSION, SERVICE_NAME, SERVICE_VERSION
-from tracium.signals import TenantLogRecordProcessor, tenant_span_processor
+from tracium.defaults import install_defaults
+from tracium.destination import Signal
+from tracium.signals import ids, tenant_span_processor
+from tracium.signals.genai import ContentPolicy, GenAISpanProcessor
+from tracium.signals.sampling import SampleRates
+from tracium.startup import content_switch
 from tracium.startup.batches import BoundedBatchSpanProcessor
 from tracium.startup.delivery import watch_queue
 from tracium.startup.exporter import TraciumSpanExporter
-from tracium.startup.libraries import installed_version
+from tracium.startup.identity import agent_defaults, described, distribution
+from tracium.startup.joining import add, exports
+from tracium.startup.logs import Logs, log_exporters
+from tracium.startup.meters import Meters
+from tracium.startup.metric_exporters import metric_exporters, metrics_wanted
+from tracium.startup.steps import nothing, steps
+from tracium.tenancy.marking import direct_marking
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
     from opentelemetry.sdk.trace import SpanProcessor
     from opentelemetry.sdk.trace.export import SpanExporter
 
     from tracium.settings import Settings
     from tracium.signals import TenantSpanProcessor
+    from tracium.startup.exporter import TraciumExporter
 
 _TRACES_EXPORTER: Final = "OTEL_TRACES_EXPORTER"
-_PROTOCOL: Final = "OTEL_EXPORTER_OTLP_PROTOCOL"
 _CONFIG_FILE: Final = "OTEL_CONFIG_FILE"
-# Steps of the SDK's configuration, and the variables by which somebody asks for what they make.
-_STEPS: Final[Mapping[str, tuple[str, ...]]] = {
-    "_init_metrics": ("OTEL_METRICS_EXPORTER",),
-    "_init_logging": ("OTEL_LOGS_EXPORTER", "OTEL_PYTHON_LOGGING_AUTO_INSTRUMENTATION_ENABLED"),
-}
 
 
 class Pipeline:
-    """What tracium put into the process's tracer provider.
+    """What tracium put into the process's providers.
 
     Attributes:
         provider: The global tracer provider.
         tenants: The processor that marks spans; None on a provider that takes none.
-        logs: The processor that marks log records; None where the app has a provider of its own.
-        batches: The processor that exports; None if others export and nothing asked for more.
-        joined: Whether the provider was there before.
+        calls: The processor that settles model calls; None where ended spans cannot be changed.
+        batches: The processor that exports spans; None if others export and nothing asked for more.
+        logs: What marks log records, and sends them if they shall go out; None before the start.
+        meters: What marks metrics, and sends them if they shall go out; None before the start.
+        joined: Whether the tracer provider was there before.
     """
 
     def __init__(self) -> None:
         self.provider: trace.TracerProvider | None = None
         self.tenants: TenantSpanProcessor | None = None
-        self.logs: TenantLogRecordProcessor | None = None
+        self.calls: GenAISpanProcessor | None = None
         self.batches: BoundedBatchSpanProcessor | None = None
+        self.logs: Logs | None = None
+        self.meters: Meters | None = None
         self.joined = False
+        self._timeout = 0.0
 
     def start(self, settings: Settings, auto_version: str | None = None) -> None:
-        """Make the global provider, or join the one that is there.
+        """Make the global providers, or join those that are there.
 
         Args:
             settings: What the user configured.
             auto_version: Version of `opentelemetry-instrument`, when it starts us.
         """
         watch_queue()
-        if not _is_unset():
-            self._join(settings)
-        elif os.environ.get(_CONFIG_FILE):
+        self.logs = Logs(settings.destination, settings.flush_timeout, settings.default_tenant)
+        if _is_unset() and os.environ.get(_CONFIG_FILE):
             _configuration._OTelSDKConfigurator()._configure()  # type: ignore[no-untyped-call] # noqa: SLF001 - as below
-            self._join(settings)
-        else:
+        self.meters = Meters(
+            settings.destination,
+            names=settings.tenant_metrics,
+            tenants=settings.metric_tenants,
+            default=settings.default_tenant,
+        )
+        if _is_unset():
             self._make(settings, auto_version)
+        else:
+            self._join(settings)
+        ids.install(self.provider)
+        self._follow(settings)
 
     def update(self, settings: Settings) -> None:
         """Let what `init` was told later take effect on what is exported from now on."""
-        for processor in (self.tenants, self.logs):
-            if processor is not None:
-                processor.default = settings.default_tenant
-        if self.batches is None:
-            if settings.wanted and self.provider is not None:
-                self._add_export(settings)
-        else:
+        if self.batches is not None:
             self.batches.timeout = settings.flush_timeout
             self.batches.exporter.redirect(settings.destination)
-            self._describe(settings)
+        elif settings.wanted and self.provider is not None:
+            self._add_export(settings)
+        self._follow(settings)
+
+    def flush(self, timeout_millis: int) -> bool:
+        """Send what is there, whoever exports it; tell whether all was handed over in that time."""
+        flush: Any = getattr(self.provider, "force_flush", None)
+        flushes = [flush] if callable(flush) else []
+        flushes += [signal.flush for signal in (self.logs, self.meters) if signal is not None]
+        # None of them is left out because another one failed.
+        done = [each(timeout_millis) is not False for each in flushes]
+        return all(done)
+
+    def shutdown(self) -> None:
+        """Send what is there, within the timeout, and no more after it."""
+        if self.calls is not None:
+            self.calls.give_up()
+        if self.batches is not None:
+            self.batches.shutdown()
+        if self.logs is not None:
+            self.logs.shutdown()
+        if self.meters is not None:
+            self.meters.shutdown(self._timeout * 1000)
+
+    def drain(self) -> None:
+        """The same from a thread that may take no lock that another one holds."""
+        if self.calls is not None:
+            self.calls.give_up()
+        if self.batches is not None:
+            self.batches.drain()
+        if self.logs is not None:
+            self.logs.drain()
+        if self.meters is not None:
+            self.meters.drain(self._timeout * 1000)
+
+    def give_up(self) -> None:
+        """Send no more, not even what is under way: the process waits no longer."""
+        if self.batches is not None:
+            self.batches.exporter.shutdown()
+        for signal in (self.logs, self.meters):
+            if signal is not None:
+                signal.give_up()
+
+    def exporter_of(self, signal: Signal) -> TraciumExporter | None:
+        """What sends `signal`; None if others do, or nobody."""
+        if signal is Signal.METRICS:
+            return next(iter(self.meters.exporters if self.meters is not None else ()), None)
+        logs = None if self.logs is None else self.logs.batches
+        batches = self.batches if signal is Signal.TRACES else logs
+        return None if batches is None else batches.exporter
 
     def _make(self, settings: Settings, auto_version: str | None) -> None:
         names = _exporters(settings)
-        os.environ.setdefault(_PROTOCOL, settings.destination.protocol)
-        self.logs = TenantLogRecordProcessor(settings.default_tenant)
-        with _unread_left_out():
+        for signal in Signal:
+            os.environ.setdefault(signal.variable("PROTOCOL"), settings.destination.of(signal).protocol)
+        logs, meters = cast("Logs", self.logs), cast("Meters", self.meters)
+        with steps(
+            _init_logging=logs.make, _init_metrics=meters.make if metrics_wanted(wanted=settings.metrics) else nothing
+        ):
             _configuration._initialize_components(  # noqa: SLF001 - a distro's way in
                 auto_instrumentation_version=auto_version,
                 trace_exporter_names=names,
-                resource_attributes={**_described(settings), **_distribution()},
-                span_processors=[self._tenant_processor(settings)],
-                log_record_processors=[self.logs],
+                metric_exporter_names=metric_exporters(
+                    wanted=settings.metrics, protocol=settings.destination.of(Signal.METRICS).protocol
+                ),
+                log_exporter_names=log_exporters(
+                    wanted=settings.logs, protocol=settings.destination.of(Signal.LOGS).protocol
+                ),
+                resource_attributes={**described(settings), **distribution()},
+                span_processors=self._marking(),
                 export_span_processor=cast("Any", lambda exporter: self._exporting(exporter, settings)),
             )
         self.provider = trace.get_tracer_provider()
@@ -114,13 +179,61 @@ class Pipeline:
                 "set gets its tenant.id. Use a provider of the OpenTelemetry SDK to have it on every span.",
             )
             return
-        _add(self.provider, self._tenant_processor(settings))
-        if settings.wanted or not _exports(self.provider):
+        for processor in self._marking():
+            add(self.provider, processor)
+        if settings.wanted or not exports(self.provider):
             self._add_export(settings)
 
-    def _tenant_processor(self, settings: Settings) -> TenantSpanProcessor:
-        self.tenants = tenant_span_processor(settings.default_tenant)
-        return self.tenants
+    def _marking(self) -> list[SpanProcessor]:
+        """What changes spans, before anything that exports them."""
+        self.tenants = tenant_span_processor()
+        if direct_marking() is None:
+            # Ended spans cannot be changed through the public API; this was said.
+            return [self.tenants]
+        self.calls = GenAISpanProcessor()
+        return [self.tenants, self.calls]
+
+    def _follow(self, settings: Settings) -> None:
+        """Let everything be as the settings say."""
+        self._timeout = settings.flush_timeout
+        default, names = settings.default_tenant, settings.tenant_attributes
+        install_defaults(agent_defaults(settings))
+        logs, meters = cast("Logs", self.logs), cast("Meters", self.meters)
+        if self.tenants is not None:
+            self.tenants.default, self.tenants.aliases = default, names
+        logs.update(settings.destination, settings.flush_timeout, default)
+        logs.tenants.aliases = names
+        meters.update(settings.destination, default, names)
+        self._settle_content(settings, logs)
+        self._sample(settings)
+        resource = getattr(self.provider, "resource", None)
+        logs.start(resource, wanted=settings.logs, elsewhere=settings.wanted)
+        if metrics_wanted(wanted=settings.metrics):
+            meters.start(Resource.create() if resource is None else resource)
+        self._describe(settings)
+
+    def _sample(self, settings: Settings) -> None:
+        if self.batches is None:
+            if settings.sample:
+                notices.say(
+                    "sample:elsewhere",
+                    logging.WARNING,
+                    "sample= has no effect: the app's own tracer provider exports, and tracium does not. Name an endpoint "
+                    "with endpoint= or TRACIUM_ENDPOINT to have tracium export what it samples.",
+                )
+        elif settings.sample or self.batches.sampling is not None:
+            self.batches.sample(
+                SampleRates(settings.sample or {"*": 1.0}),
+                keep_errors=settings.sample_errors,
+                default=settings.default_tenant,
+                names=settings.tenant_attributes,
+            )
+
+    def _settle_content(self, settings: Settings, logs: Logs) -> None:
+        policy = content_switch.apply(ContentPolicy.of(settings.capture_content), events=logs.first)
+        for settling in (self.calls, logs.content):
+            if settling is not None:
+                settling.policy, settling.redact, settling.limit = policy, settings.redact, settings.content_limit
 
     def _exporting(self, exporter: SpanExporter, settings: Settings) -> SpanProcessor:
         """The processor for an exporter that the SDK made: ours instead of a plain OTLP one."""
@@ -135,35 +248,18 @@ class Pipeline:
 
     def _add_export(self, settings: Settings) -> None:
         if "otlp" in _names() or settings.wanted or _TRACES_EXPORTER not in os.environ:
-            _add(cast("trace.TracerProvider", self.provider), self._batch(settings))
-            self._describe(settings)
+            add(cast("trace.TracerProvider", self.provider), self._batch(settings))
 
     def _describe(self, settings: Settings) -> None:
-        described = _described(settings)
-        if described and self.batches is not None:
-            self.batches.exporter.describe(Resource(described))
-
-
-@contextmanager
-def _unread_left_out() -> Iterator[None]:
-    """Make no provider of metrics and of logs that nothing exports.
-
-    The SDK makes them all the same. Instrumentations would measure every request for nobody then, and an app that sets a
-    provider of its own later would be refused.
-    """
-    unread = [step for step, wanted in _STEPS.items() if not any(map(_wants, wanted)) and hasattr(_configuration, step)]
-    kept = {step: getattr(_configuration, step) for step in unread}
-    for step in unread:
-        setattr(_configuration, step, lambda *_args, **_kwargs: None)
-    try:
-        yield
-    finally:
-        for step, original in kept.items():
-            setattr(_configuration, step, original)
-
-
-def _wants(variable: str) -> bool:
-    return os.environ.get(variable, "").strip().lower() not in {"", "none", "false"}
+        """Add to what is sent what the providers do not say themselves."""
+        resource = Resource(described(settings))
+        if not resource.attributes:
+            return
+        if self.batches is not None:
+            self.batches.exporter.describe(resource)
+        for signal in (self.logs, self.meters):
+            if signal is not None:
+                signal.describe(resource)
 
 
 def _is_unset() -> bool:
@@ -180,39 +276,3 @@ def _exporters(settings: Settings) -> list[str]:
     if any(name.startswith("otlp") for name in names) or (names and not settings.wanted):
         return []
     return ["otlp_proto_grpc" if settings.destination.protocol == "grpc" else "otlp_proto_http"]
-
-
-def _described(settings: Settings) -> Mapping[str, str]:
-    values = {
-        SERVICE_NAME: settings.service_name,
-        SERVICE_VERSION: settings.default_version,
-        DEPLOYMENT_ENVIRONMENT: settings.environment,
-    }
-    return {key: value for key, value in values.items() if value is not None}
-
-
-def _distribution() -> Mapping[str, str]:
-    return {DISTRO_NAME: "tracium", DISTRO_VERSION: installed_version("tracium") or "unknown"}
-
-
-def _add(provider: trace.TracerProvider, processor: SpanProcessor) -> None:
-    """Add a processor; some providers drop their own exporter when one is added, unless they are told not to."""
-    add: Any = provider.add_span_processor  # type: ignore[attr-defined] # looked at before
-    try:
-        replaces = "replace_default_processor" in inspect.signature(add).parameters
-    except (TypeError, ValueError):
-        replaces = False
-    if replaces:
-        add(processor, replace_default_processor=False)
-    else:
-        add(processor)
-
-
-def _exports(provider: trace.TracerProvider) -> bool:
-    """Whether a provider has any processor of its own. One that cannot be looked into is taken to export."""
-    active: Any = getattr(provider, "_active_span_processor", None)
-    processors = getattr(active, "_span_processors", None)
-    if processors is None:
-        return True
-    ours = "tracium."
-    return any(not type(processor).__module__.startswith(ours) for processor in processors)

@@ -13,21 +13,22 @@ from opentelemetry.propagators.composite import CompositePropagator
 
 from tracium import notices
 from tracium.boundary.propagation import TenantPropagator
+from tracium.destination import Signal
 from tracium.startup.libraries import installed_version
 from tracium.startup.runtime import runtime
 
 
 @dataclass(frozen=True, slots=True)
 class DestinationReport:
-    """Where spans go.
+    """Where one signal goes.
 
     Attributes:
-        url: The URL that they are sent to.
+        url: The URL that it is sent to.
         protocol: `http/protobuf` or `grpc`.
         source: Which setting named it.
-        sends_key: Whether the API key travels with them.
-        sent: Spans that were acknowledged.
-        lost: Spans that were given up.
+        sends_key: Whether the API key travels with it.
+        sent: Spans, log records or exports of metrics that were acknowledged.
+        lost: Those that were given up.
         failure: Why the last attempt failed, or None.
     """
 
@@ -71,6 +72,8 @@ class Report:
         pid: Of the process.
         state: `running`, `disabled` (OTEL_SDK_DISABLED) or `not started`.
         destination: Where spans go, or None if tracium does not send them.
+        logs: Where log records go, or None if tracium does not send them.
+        metrics: Where metrics go, or None if tracium does not send them.
         key_set: Whether an API key is configured.
         provider: The class of the tracer provider.
         joined: Whether the app had it before tracium came.
@@ -84,6 +87,8 @@ class Report:
     pid: int
     state: str
     destination: DestinationReport | None
+    logs: DestinationReport | None
+    metrics: DestinationReport | None
     key_set: bool
     provider: str
     joined: bool
@@ -111,7 +116,9 @@ def make_report() -> Report:
         version=installed_version("tracium") or "unknown",
         pid=os.getpid(),
         state="not started" if settings is None else "disabled" if settings.disabled else "running",
-        destination=_destination(),
+        destination=_destination(Signal.TRACES),
+        logs=_destination(Signal.LOGS),
+        metrics=_destination(Signal.METRICS),
         key_set=settings is not None and settings.api_key is not None,
         provider=_class(provider),
         joined=pipeline is not None and pipeline.joined,
@@ -122,14 +129,14 @@ def make_report() -> Report:
     )
 
 
-def _destination() -> DestinationReport | None:
-    if runtime.pipeline is None or runtime.pipeline.batches is None:
+def _destination(signal: Signal) -> DestinationReport | None:
+    exporter = None if runtime.pipeline is None else runtime.pipeline.exporter_of(signal)
+    if exporter is None:
         return None
-    exporter = runtime.pipeline.batches.exporter
     delivered = exporter.delivery.delivered
     destination = exporter.destination
     return DestinationReport(
-        url=destination.traces_url,
+        url=destination.signal_url,
         protocol=destination.protocol,
         source=destination.source,
         sends_key=destination.api_key is not None,

@@ -13,7 +13,7 @@ from tracium.forks import in_children
 from tracium.settings import Settings, resolve
 from tracium.startup.children import finish_children, set_up_children
 from tracium.startup.exit import Exit
-from tracium.startup.instrumentation import Instrumentation
+from tracium.startup.instrumentation import Instrumentation, leave_out
 from tracium.startup.probe import write_report_for_doctor, write_reports_for_doctor
 
 if TYPE_CHECKING:
@@ -65,20 +65,22 @@ class Runtime:
             if self.settings is None or self.settings.disabled:
                 return
             if self.instrumentation is None:
-                self.instrumentation = Instrumentation()
+                leave_out(self.settings.without)
+                meters = None if self.pipeline is None else self.pipeline.meters
+                self.instrumentation = Instrumentation(None if meters is None else meters.provider)
                 set_up_children()
             self.instrumentation.apply()
 
     def flush(self, timeout: float | None = None) -> bool:
         """Send what is there; tell whether all of it was handed over within `timeout` seconds."""
-        provider: Any = None if self.pipeline is None else self.pipeline.provider
-        if self.settings is None or not callable(getattr(provider, "force_flush", None)):
+        pipeline = self.pipeline
+        if self.settings is None or pipeline is None:
             return True
         seconds = self.settings.flush_timeout if timeout is None else timeout
         done: list[bool] = []
         # The SDK's flush takes a time but does not keep to it.
         flushing = threading.Thread(
-            target=lambda: done.append(provider.force_flush(int(seconds * 1000))), name="tracium-flush", daemon=True
+            target=lambda: done.append(pipeline.flush(int(seconds * 1000))), name="tracium-flush", daemon=True
         )
         flushing.start()
         flushing.join(seconds)
@@ -87,9 +89,9 @@ class Runtime:
     def shutdown(self) -> None:
         """Send what is there and end our part; a later `init` or `trace` does not begin anew."""
         with self._lock:
-            batches = None if self.pipeline is None else self.pipeline.batches
-        if batches is not None:
-            batches.shutdown()
+            pipeline = self.pipeline
+        if pipeline is not None:
+            pipeline.shutdown()
         with self._lock:
             # Not before: a signal that comes while the last spans are sent would end the process at once.
             if self._exit is not None:
@@ -98,14 +100,13 @@ class Runtime:
         write_report_for_doctor()
 
     def _drain(self) -> None:
-        batches = None if self.pipeline is None else self.pipeline.batches
-        if batches is not None:
-            batches.drain()
+        if self.pipeline is not None:
+            self.pipeline.drain()
         write_report_for_doctor()
 
     def _give_up(self) -> None:
-        if self.pipeline is not None and self.pipeline.batches is not None:
-            self.pipeline.batches.exporter.shutdown()
+        if self.pipeline is not None:
+            self.pipeline.give_up()
 
     def finish(self) -> None:
         """Send what is there, whoever exports it, and end our part, because the process ends without Python's own exit."""

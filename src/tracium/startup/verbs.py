@@ -2,46 +2,67 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from tracium.startup.client import running_client
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
+    from tracium.startup.client import TraciumClient
+    from tracium.startup.options import Options
     from tracium.startup.report import Report
     from tracium.startup.runtime import Runtime
 
 
-def init(  # noqa: PLR0913 - each is an option of its own, by name
-    api_key: str | None = None,
-    default_version: str | None = None,
-    *,
-    endpoint: str | None = None,
-    protocol: str | None = None,
-    service_name: str | None = None,
-    environment: str | None = None,
-    default_tenant: str | None = None,
-    flush_timeout: float | None = None,
-    inside_hosts: str | None = None,
-    propagation_key: str | None = None,
-    proven_brokers: bool | None = None,
-    trusted_sources: str | None = None,
-) -> None:
+def init(api_key: str | None = None, default_version: str | None = None, **options: Unpack[Options]) -> TraciumClient:
     """Configure OpenTelemetry and export spans; no library is patched.
 
     It may be called more than once, before or after `trace`, and under `opentelemetry-instrument`: options that are
-    given again replace, all others stay. Each option can come from the environment instead (`TRACIUM_API_KEY`, …), and
-    every `OTEL_*` variable holds.
+    given again replace, all others stay. Each option can come from the environment instead (`TRACIUM_API_KEY`, …; a
+    sequence has commas between its words there, a mapping is `name=value,name=value`), and every `OTEL_*` variable holds.
 
     Args:
         api_key: Key of the Tracium backend (`TRACIUM_API_KEY`). It is sent to tracium endpoints only.
         default_version: Version of your app: the resource attribute `service.version` (`TRACIUM_DEFAULT_VERSION`).
+        **options: All others, by name.
+
+    Where telemetry goes, and when:
         endpoint: Base URL of an OTLP receiver (`TRACIUM_ENDPOINT`). Without one: `OTEL_EXPORTER_OTLP_ENDPOINT`, else
             with a key the Tracium backend, else `http://localhost:4318`, where `tracium serve` listens.
         protocol: `http/protobuf` (default) or `grpc` (`TRACIUM_PROTOCOL`).
-        service_name: Name of your app: `service.name` (`TRACIUM_SERVICE_NAME`).
-        environment: Such as `production`: `deployment.environment.name` (`TRACIUM_ENVIRONMENT`).
-        default_tenant: Tenant of spans that have none, such as `anonymous` (`TRACIUM_DEFAULT_TENANT`). The first
-            tenant that is set in a request replaces it.
+        logs: Whether Python's `logging` goes out too (`TRACIUM_LOGS`), as with `OTEL_LOGS_EXPORTER=otlp`.
+        metrics: Whether metrics go out too (`TRACIUM_METRICS`), as with `OTEL_METRICS_EXPORTER=otlp`.
         flush_timeout: Seconds that the end of the process waits at most for the last spans, 5 unless set
             (`TRACIUM_FLUSH_TIMEOUT`).
+        sample: Share of traces that is exported, by patterns of tenants of which the most specific one counts, such as
+            `{"free-*": 0.1, "*": 1.0}` (`TRACIUM_SAMPLE`). Usage of models is delivered for all.
+        sample_errors: Whether traces with an error are exported in any case (`TRACIUM_SAMPLE_ERRORS`).
+
+    What it says:
+        service_name: Name of your app: `service.name` (`TRACIUM_SERVICE_NAME`).
+        environment: Such as `production`: `deployment.environment.name` (`TRACIUM_ENVIRONMENT`).
+        default_tenant: Tenant of telemetry that has none, such as `anonymous` (`TRACIUM_DEFAULT_TENANT`). The first
+            tenant that is set in a request replaces it.
+        tenant_attributes: Further attributes, besides `tenant.id`, that hold the tenant (`TRACIUM_TENANT_ATTRIBUTES`).
+        tenant_metrics: Patterns of the instruments whose points carry the tenant, `gen_ai.*` unless set
+            (`TRACIUM_TENANT_METRICS`).
+        metric_tenants: How many tenants the metrics of this process tell apart, 1000 unless set
+            (`TRACIUM_METRIC_TENANTS`).
+        capture_content: Whether prompts and answers are captured (`TRACIUM_CAPTURE_CONTENT`): for all (True), for some
+            tenants (`{"acme": True}`), or as a function of the tenant tells. They are not unless set.
+        redact: What takes secrets out of them (`TRACIUM_REDACT`): patterns for keys, e-mail addresses and card numbers
+            unless set, nothing (False), or a function from text to text.
+        content_limit: Characters of one such text, 32768 unless set; the rest is cut (`TRACIUM_CONTENT_LIMIT`).
+
+    Agents' runs that are given nothing else:
+        default_agent_name: Name, `app` unless set (`TRACIUM_DEFAULT_AGENT_NAME`).
+        default_model_id: Model (`TRACIUM_DEFAULT_MODEL_ID`).
+        default_tags: Tags of every run (`TRACIUM_DEFAULT_TAGS`).
+        default_metadata: Metadata of every run (`TRACIUM_DEFAULT_METADATA`).
+        workspace_id: Workspace (`TRACIUM_WORKSPACE_ID`).
+
+    The border:
         inside_hosts: Hosts of your own where the tenant may go with requests, besides loopback, private addresses and
             internal names: `orders.example.com, .example.net, 203.0.113.0/24` (`TRACIUM_INSIDE_HOSTS`).
         propagation_key: Secret that your services share and that proves a tenant between them; more than one, with
@@ -51,27 +72,18 @@ def init(  # noqa: PLR0913 - each is an option of its own, by name
         trusted_sources: Networks whose requests are believed without it, such as `10.1.0.0/16`
             (`TRACIUM_TRUSTED_SOURCES`).
 
+    Returns:
+        A handle for code that was written for tracium 1.5; today's code needs none.
+
     Raises:
         SettingError: A value that is not allowed (it is a `ValueError`); the message says what is.
+        TypeError: There is no option of this name.
     """
-    _configure(locals())
+    _configure("init", api_key, default_version, options)
+    return running_client()
 
 
-def trace(  # noqa: PLR0913 - the options of init
-    api_key: str | None = None,
-    default_version: str | None = None,
-    *,
-    endpoint: str | None = None,
-    protocol: str | None = None,
-    service_name: str | None = None,
-    environment: str | None = None,
-    default_tenant: str | None = None,
-    flush_timeout: float | None = None,
-    inside_hosts: str | None = None,
-    propagation_key: str | None = None,
-    proven_brokers: bool | None = None,
-    trusted_sources: str | None = None,
-) -> None:
+def trace(api_key: str | None = None, default_version: str | None = None, **options: Unpack[Options]) -> TraciumClient:
     """Do what `init` does, and instrument every library for which an instrumentation is installed.
 
     An instrumentation is applied when its library is first imported, or at once if it was. Calling it again changes
@@ -80,21 +92,17 @@ def trace(  # noqa: PLR0913 - the options of init
     Args:
         api_key: As for `init`.
         default_version: As for `init`.
-        endpoint: As for `init`.
-        protocol: As for `init`.
-        service_name: As for `init`.
-        environment: As for `init`.
-        default_tenant: As for `init`.
-        flush_timeout: As for `init`.
-        inside_hosts: As for `init`.
-        propagation_key: As for `init`.
-        proven_brokers: As for `init`.
-        trusted_sources: As for `init`.
+        **options: As for `init`.
+
+    Returns:
+        A handle for code that was written for tracium 1.5; today's code needs none.
 
     Raises:
         SettingError: A value that is not allowed (it is a `ValueError`); the message says what is.
+        TypeError: There is no option of this name.
     """
-    _configure(locals()).instrument()
+    _configure("trace", api_key, default_version, options).instrument()
+    return running_client()
 
 
 def flush(timeout: float | None = None) -> bool:
@@ -139,8 +147,12 @@ def report() -> Report:
     return make_report()
 
 
-def _configure(given: dict[str, Any]) -> Runtime:
+def _configure(verb: str, api_key: str | None, default_version: str | None, options: Options) -> Runtime:
+    from tracium.startup.older import translate  # noqa: PLC0415 - loads the settings
+    from tracium.startup.options import check_names  # noqa: PLC0415 - as above
     from tracium.startup.runtime import runtime  # noqa: PLC0415 - loads the SDK
 
-    runtime.configure(given)
+    todays = translate(options, verb)
+    check_names(todays, verb)
+    runtime.configure({"api_key": api_key, "default_version": default_version, **todays})
     return runtime
