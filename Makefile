@@ -57,8 +57,11 @@ format: setup ## Bring the code into the common form
 	$(RUN) ruff check --fix
 	$(RUN) ruff format
 
-bench: setup ## Print the figures: spans, start-up, set_tenant
+bench: setup ## Print the figures: spans, agents, metrics, sampling, set_tenant, start-up, the border
 	$(RUN) python benchmarks/spans.py
+	$(RUN) python benchmarks/agents.py
+	$(RUN) python benchmarks/metrics.py
+	$(RUN) python benchmarks/sampling.py
 	$(RUN) python benchmarks/set_tenant.py
 	$(RUN) python benchmarks/startup.py
 	$(RUN) python benchmarks/border/cost.py

@@ -48,6 +48,7 @@ KEY = "sk_live_1234567890"
         ),
         ({}, {"TRACIUM_API_KEY": KEY}, "https://api.tracium.ai/v1/traces", "the API key", True),
         ({"endpoint": "http://a:1/v1/traces"}, {}, "http://a:1/v1/traces", "endpoint=", False),
+        ({}, {"TRACIUM_BASE_URL": "c:3"}, "http://c:3/v1/traces", "TRACIUM_BASE_URL", False),
         ({"protocol": "grpc"}, {}, "http://localhost:4317", "OpenTelemetry's local default", False),
     ],
 )

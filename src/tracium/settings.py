@@ -92,6 +92,8 @@ class Settings:
     without: tuple[str, ...]
 
 
+_OLDER_ENDPOINT: Final = "TRACIUM_BASE_URL"
+
 # option: (its environment variables, the first that is set counts)
 VARIABLES: Final[dict[str, tuple[str, ...]]] = {
     "api_key": ("TRACIUM_API_KEY",),
@@ -103,7 +105,7 @@ VARIABLES: Final[dict[str, tuple[str, ...]]] = {
     "default_tags": ("TRACIUM_DEFAULT_TAGS",),
     "default_tenant": ("TRACIUM_DEFAULT_TENANT",),
     "default_version": ("TRACIUM_DEFAULT_VERSION",),
-    "endpoint": ("TRACIUM_ENDPOINT", "TRACIUM_BASE_URL"),
+    "endpoint": ("TRACIUM_ENDPOINT", _OLDER_ENDPOINT),
     "environment": ("TRACIUM_ENVIRONMENT",),
     "flush_timeout": ("TRACIUM_FLUSH_TIMEOUT",),
     "inside_hosts": ("TRACIUM_INSIDE_HOSTS",),
@@ -136,7 +138,7 @@ def resolve(given: Mapping[str, Any], environ: Mapping[str, str] | None = None) 
         return _first(option, given, env)
 
     api_key = values.key(*read("api_key"))
-    resolution = Resolution(read("endpoint"), read("protocol"), api_key, env)
+    resolution = Resolution(_with_scheme(*read("endpoint")), read("protocol"), api_key, env)
     return Settings(
         api_key=api_key,
         default_version=values.text(*read("default_version")),
@@ -168,6 +170,13 @@ def resolve(given: Mapping[str, Any], environ: Mapping[str, str] | None = None) 
         sample_errors=values.truth(*read("sample_errors")),
         without=tuple(given.get("without") or ()),
     )
+
+
+def _with_scheme(value: object, name: str) -> tuple[object, str]:
+    """The older variable takes a host without a scheme too, as it always did."""
+    if name == _OLDER_ENDPOINT and isinstance(value, str) and "://" not in value:
+        return f"http://{value}", name
+    return value, name
 
 
 def _first(option: str, given: Mapping[str, Any], env: Mapping[str, str]) -> tuple[Any, str]:

@@ -217,3 +217,13 @@ def test_the_config_of_the_older_defaults():
     config = TraciumClientConfig(timeout=10.0, fail_open=True, block_on_full_queue=False)
     assert repr(config) == "TraciumClientConfig(base_url='https://api.tracium.ai')"
     assert config.timeout == 10.0
+
+
+def test_arguments_have_their_older_names_and_places():
+    """Not only the functions have theirs."""
+    tracium.set_tenant(tenant_id="acme")
+    assert tracium.get_current_tenant() == "acme"
+    config = tracium.TraciumClientConfig("http://localhost:4318", 10.0)
+    assert (config.base_url, config.timeout, config.fail_open) == ("http://localhost:4318", 10.0, True)
+    with pytest.raises(RemovedError, match="OTEL_EXPORTER_OTLP_TIMEOUT"):
+        tracium.TraciumClientConfig("http://localhost:4318", 3)

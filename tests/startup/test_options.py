@@ -153,6 +153,40 @@ os._exit(0)
     assert (len(receiver.spans), len(receiver.logged("said")), len(receiver.points_of("gen_ai.calls"))) == (1, 1, 1)
 
 
+def test_which_metrics_carry_the_tenant_can_be_said_later():
+    """As every option; and how many tenants they tell apart."""
+    receiver = ran(
+        """
+from opentelemetry import metrics
+counter = metrics.get_meter("app").create_counter("shop.orders")
+for tenant in ("a", "b", "c"):
+    with tracium.tenant(tenant):
+        counter.add(1)
+for tenant in ("a", "d"):
+    counter.add(1, {"tenant.id": tenant})
+""",
+        "import logging; logging.getLogger('tracium').disabled = True\n"
+        "tracium.init(metrics=True); tracium.trace(tenant_metrics=['shop.*'], metric_tenants=2, tenant_attributes=['of'])",
+    )
+    found = {(point.tenant, point.attributes.get("of")): point.value for point in receiver.points_of("shop.orders")}
+    assert found == {("a", "a"): 2, ("b", "b"): 1, (None, None): 2}
+
+
+def test_logs_can_be_switched_off_again():
+    """What is logged from then on stays here."""
+    receiver = ran(
+        """
+import logging, sys
+logging.basicConfig(stream=sys.stdout)
+for wanted in (True, False, True):
+    tracium.init(logs=wanted)
+    logging.getLogger("app").warning("said %s", wanted)
+""",
+        "tracium.trace(logs=True)",
+    )
+    assert [log.body for log in receiver.logs] == ["said True", "said True"]
+
+
 @pytest.mark.parametrize("gone", ["auto_instrument_llm_clients", "auto_instrument_langchain"])
 def test_an_older_switch_leaves_the_instrumentation_out(gone):
     """As OTEL_PYTHON_DISABLED_INSTRUMENTATIONS does."""

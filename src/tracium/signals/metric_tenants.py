@@ -15,6 +15,7 @@ from tracium.faults import fault
 from tracium.forks import in_children
 from tracium.signals.spans import plainly_said
 from tracium.tenancy.block import here
+from tracium.tenancy.identity import is_tenant
 from tracium.tenancy.standing import binding_in, recorded_tenant
 
 if TYPE_CHECKING:
@@ -34,11 +35,13 @@ class MetricTenants:
         default: The tenant of measurements that have none, or None.
         aliases: Names besides `tenant.id` under which the tenant is written; what a caller gave under one stands.
         limit: How many tenants are told apart.
+        names: Patterns of the instruments whose measurements get their tenant.
     """
 
-    __slots__ = ("__weakref__", "_known", "_lock", "_watch", "aliases", "default", "limit")
+    __slots__ = ("__weakref__", "_known", "_lock", "_watch", "aliases", "default", "limit", "names")
 
-    def __init__(self, limit: int, default: str | None = None) -> None:
+    def __init__(self, limit: int, default: str | None = None, names: tuple[str, ...] = ()) -> None:
+        self.names = names
         self.default = default
         self.aliases: tuple[str, ...] = ()
         self.limit = limit
@@ -69,24 +72,35 @@ class MetricTenants:
             context: What the caller gave; None is the current one.
         """
         try:
-            if attributes and (
-                not isinstance(attributes, Mapping) or TENANT_ID in attributes or TENANT_OVERFLOW in attributes
-            ):
-                return attributes
+            if attributes:
+                if not isinstance(attributes, Mapping) or TENANT_OVERFLOW in attributes:
+                    return attributes
+                if TENANT_ID in attributes:
+                    return self._given(attributes)
             standing = plainly_said(get_current() if context is None else context)
             tenant = self._tenant(context) if standing is None else standing.tenant
             if tenant is None:
                 return attributes
             if tenant in self._known or self._admits(tenant):
-                marked: Attributes = {**attributes, TENANT_ID: tenant} if attributes else {TENANT_ID: tenant}
+                marked: dict[str, Any] = {**attributes, TENANT_ID: tenant} if attributes else {TENANT_ID: tenant}
                 if self.aliases:
-                    marked = {**dict.fromkeys(self.aliases, tenant), **(marked or {})}
+                    marked = {**dict.fromkeys(self.aliases, tenant), **marked}
             else:
                 marked = {**(attributes or {}), TENANT_OVERFLOW: True}
         except Exception as error:  # noqa: BLE001 - recording never breaks the app
             fault("marking a measurement", error)
             return attributes
         return marked
+
+    def _given(self, attributes: Mapping[str, Any]) -> Attributes:
+        """A tenant that the caller gave counts as any other one does; what can be none is the caller's to know."""
+        tenant = attributes[TENANT_ID]
+        if not is_tenant(tenant):
+            return attributes
+        if tenant in self._known or self._admits(tenant):
+            return {**dict.fromkeys(self.aliases, tenant), **attributes} if self.aliases else attributes
+        others = {name: value for name, value in attributes.items() if name != TENANT_ID}
+        return {**others, TENANT_OVERFLOW: True}
 
     def _tenant(self, context: Context | None) -> str | None:
         """The whole rule, for everything that a context may say."""

@@ -85,8 +85,16 @@ class TenantMeterProvider(MeterProvider):
                 f"provider is {provider!r}, but it must be a meter provider, such as opentelemetry.metrics.get_meter_provider()."
             )
         self._provider = provider
-        self.names: Final = _checked(names)
-        self.tenants: Final = MetricTenants(check_limit(tenants), default)
+        self.tenants: Final = MetricTenants(check_limit(tenants), default, _checked(names))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Patterns of the instruments that get the tenant; set later they hold for instruments that are made from then on."""
+        return self.tenants.names
+
+    @names.setter
+    def names(self, names: Iterable[str]) -> None:
+        self.tenants.names = _checked(names)
 
     @property
     def default(self) -> str | None:

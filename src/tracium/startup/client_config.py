@@ -31,6 +31,7 @@ class TraciumClientConfig:
 
     Args:
         base_url: Base URL of an OTLP receiver.
+        *values: Options of the older SDK in their order there.
         **others: Options of the older SDK; what is not their default is refused with what to use instead.
 
     Attributes:
@@ -42,7 +43,8 @@ class TraciumClientConfig:
         TypeError: There never was an option of this name.
     """
 
-    def __init__(self, base_url: str = TRACIUM_BACKEND, **others: Any) -> None:
+    def __init__(self, base_url: str = TRACIUM_BACKEND, *values: Any, **others: Any) -> None:
+        others = {**dict(zip(_GONE, values, strict=False)), **others}
         for name, value in others.items():
             if name not in _GONE:
                 raise TypeError(f"TraciumClientConfig() has no option {name!r}. There is: base_url.")
@@ -51,6 +53,12 @@ class TraciumClientConfig:
                 raise RemovedError(f"TraciumClientConfig({name}={value!r:.80}) is gone. {instead}")
         self.base_url = base_url
         self.timeout = _TIMEOUT
+
+    def __getattr__(self, name: str) -> Any:
+        """The older default of an option that is gone: no other value can have been given."""
+        if name not in _GONE:
+            raise AttributeError(f"TraciumClientConfig has no attribute {name!r}")
+        return _GONE[name][0]
 
     def __repr__(self) -> str:
         """As it would be made again."""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tracium.tenancy.request import Binding
 
 
-def set_tenant(tenant: str | None) -> None:
+def set_tenant(tenant_id: str | None) -> None:
     """Set the tenant for what follows in the current context; None clears it.
 
     In a request that has no tenant yet the request belongs to it from now on, with its open spans from the current one
@@ -35,13 +35,13 @@ def set_tenant(tenant: str | None) -> None:
     tenant does not hold any more.
 
     Args:
-        tenant: 1 to 255 characters without control characters and lone surrogates, or None.
+        tenant_id: 1 to 255 characters without control characters and lone surrogates, or None.
 
     Raises:
-        TenantTypeError: `tenant` is neither a string nor None (it is a `TypeError`).
+        TenantTypeError: `tenant_id` is neither a string nor None (it is a `TypeError`).
         TenantValueError: No tenant can have this id (it is a `ValueError`).
     """
-    before, checked = _set(TENANT, tenant)
+    before, checked = _set(TENANT, tenant_id)
     if checked is None:
         return
     span, binding = span_in(before), binding_in(before)

@@ -13,7 +13,7 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.trace import SpanKind, Status, StatusCode, set_span_in_context
+from opentelemetry.trace import Link, SpanKind, Status, StatusCode, set_span_in_context
 
 from tracium.signals import tenant_span_processor
 from tracium.signals.genai import GenAISpanProcessor
@@ -294,6 +294,66 @@ def test_server_spans_begin_something_new(site):
     outer.set_attributes({INPUT: 100, OUTPUT: 50})
     outer.end()
     assert site.ended["outer"][INPUT] == 100
+
+
+def test_a_step_around_two_calls_of_which_one_is_unknown_says_so(site):
+    """Their sum is a lower bound, and somebody has to say it."""
+    step = site.start(name="step")
+    site.start(name="told", above=step, attributes=USAGE).end()
+    stream = site.start(name="stream", above=step, attributes={RESPONSE: "r"})
+    stream.end()
+    step.set_attributes({INPUT: 30, OUTPUT: 3})
+    step.end()
+    marks = {name: {mark for mark in (ELSEWHERE, UNKNOWN) if mark in found} for name, found in site.ended.items()}
+    assert marks == {"told": set(), "stream": {ELSEWHERE}, "step": {UNKNOWN}}
+    assert INPUT not in site.ended["step"]
+
+
+def test_a_stream_that_outlives_its_step_is_one_call(site):
+    """The step leaves it to the stream, which knows or does not."""
+    for name in ("known", "unknown"):
+        step = site.start(name=f"{name} step")
+        stream = site.start(name=name, above=step)
+        step.end()
+        stream.set_attributes(USAGE if name == "known" else {RESPONSE: "r"})
+        stream.end()
+    marks = {name: {mark for mark in (ELSEWHERE, UNKNOWN) if mark in found} for name, found in site.ended.items()}
+    assert marks == {"known step": {ELSEWHERE}, "known": set(), "unknown step": {ELSEWHERE}, "unknown": {UNKNOWN}}
+
+
+def test_a_span_that_is_sent_at_the_end_and_ends_afterwards_is_the_same(site):
+    """It does not take its own response for another span's."""
+    call = site.start(attributes={RESPONSE: "r", "gen_ai.request.stream": True, **USAGE})
+    site.processor.give_up()
+    call.end()
+    assert [span.attributes.get(INPUT) for span in site.exporter.get_finished_spans()] == [7, 7]
+
+
+@pytest.mark.parametrize("key", ["gen_ai.operation.name", RESPONSE, "openinference.span.kind", INPUT])
+def test_an_attribute_of_another_type_lets_no_content_out(site, key):
+    """The SDK takes mappings too."""
+    call = site.start(
+        attributes={key: {"a": [1]}, "gen_ai.input.messages": "secret", **({} if key == INPUT else USAGE)}
+    )
+    call.end()
+    assert all("secret" not in str(found) for found in site.ended.values())
+
+
+def test_links_let_no_content_out(site):
+    """They have attributes too."""
+    above = site.start(None)
+    call = site.start(links=[Link(above.get_span_context(), {"gen_ai.input.messages": "secret", "kept": 1})])
+    call.end()
+    (link,) = site.exporter.get_finished_spans()[0].links
+    assert dict(link.attributes) == {"kept": 1}
+
+
+def test_usage_recorded_by_hand_inside_a_step_counts_once(site):
+    """The step around it has nothing to add."""
+    step = site.start(name="step")
+    site.start(name="recorded", above=step, attributes={"tracium.usage.recorded": True, **USAGE}).end()
+    step.end()
+    assert ELSEWHERE in site.ended["step"]
 
 
 def test_metrics_count_once_too(site):

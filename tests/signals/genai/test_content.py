@@ -532,3 +532,23 @@ def test_nothing_of_a_tenant_that_is_off_survives(attributes, events, tenant):
     out += str([(one.log_record.body, dict(one.log_record.attributes)) for one in site.logs.get_finished_logs()])
     had = bool(attributes) or any(values for _, values in events)
     assert ("hello" in out) is (tenant == "acme" and had)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "gen_ai.agent.system_prompt",
+        "gen_ai.agent.instructions",
+        "gen_ai.workflow.input",
+        "gen_ai.framework.pipeline.input_data",
+        "gen_ai.conversation.messages",
+        "gen_ai.system.prompt",
+        "llm.model.prompt",
+        "mcp.resource.content",
+    ],
+)
+def test_what_is_below_a_plain_name_is_not_plain_for_that(key):
+    """Strands, OpenLIT and others put what was said there."""
+    values = {"gen_ai.operation.name": "chat", key: "said", "gen_ai.agent.name": "shop"}
+    settle(values, None, ContentPolicy.of(None), True, 100)
+    assert values == {"gen_ai.operation.name": "chat", "gen_ai.agent.name": "shop"}

@@ -42,17 +42,23 @@ class Call:
         kind: As far as it was known at the span's start.
         outer: The call that this is a part of, if any.
         counted: Kinds of calls inside it that have told their usage.
+        owed: Kinds of calls inside it that were answered and have not told theirs.
         told: The kind of call that it has told the usage of, if it has.
+        inside: The calls directly inside it, as long as its span is open.
         over: Whether its span has ended.
     """
 
-    __slots__ = ("counted", "kind", "outer", "over", "span_id", "told")
+    __slots__ = ("counted", "inside", "kind", "outer", "over", "owed", "span_id", "told")
 
     def __init__(self, span_id: int, kind: Kind | None, outer: Call | None) -> None:
         self.span_id = span_id
         self.kind = kind
         self.outer = outer
         self.counted: frozenset[Kind] = frozenset()
+        self.owed: frozenset[Kind] = frozenset()
+        self.inside: list[Call] = []
+        if outer is not None:
+            outer.inside.append(self)
         self.told: Kind | None = None
         self.over = False
 
@@ -69,6 +75,31 @@ class Call:
         self.told = kind
         for outer in self.around:
             outer.counted |= {kind}
+
+    def owe(self, kind: Kind) -> None:
+        """Let all calls around it know that its usage is not told, and that it counts on them."""
+        for outer in self.around:
+            outer.owed |= {kind}
+
+    def settle_debt(self, kind: Kind) -> bool:
+        """Take over what calls inside it owe; tell whether they owe anything."""
+        owes = kind in self.owed
+        if owes:
+            for outer in self.around:
+                outer.owed -= {kind}
+        return owes
+
+    def end(self) -> None:
+        """Its span has ended."""
+        self.over = True
+        self.inside.clear()
+        outer = self.outer
+        if outer is not None and self in outer.inside:
+            outer.inside.remove(self)
+
+    def goes_on(self, kind: Kind) -> bool:
+        """Whether a call of this kind inside it is open: a stream that outlives the step that began it."""
+        return any((inner.kind is kind and not inner.over) or inner.goes_on(kind) for inner in self.inside)
 
     def is_told(self, kind: Kind) -> bool:
         """Whether a call inside this one, or around it, has told the usage."""
@@ -93,11 +124,11 @@ class _Responses:
     """
 
     def __init__(self) -> None:
-        self._seen: OrderedDict[Hashable, object] = OrderedDict()
+        self._seen: OrderedDict[Hashable, int] = OrderedDict()
 
-    def is_first(self, response: Hashable) -> bool:
-        mark = object()
-        first = self._seen.setdefault(response, mark) is mark
+    def is_first(self, response: Hashable, span_id: int) -> bool:
+        # A span may come twice: it is sent when the process ends, and ends by itself while that goes on.
+        first = self._seen.setdefault(response, span_id) == span_id
         if len(self._seen) > _REMEMBERED:
             with suppress(KeyError):
                 self._seen.popitem(last=False)
@@ -117,7 +148,11 @@ def settle(span: Any, call: Call | None, values: dict[str, Any], *, cut_short: b
         cut_short: Whether nobody ended it, so that what it has may not be all.
     """
     kind = kind_of(values)
-    if kind is None or USAGE_ELSEWHERE in values or USAGE_RECORDED in values:
+    if kind is None or USAGE_ELSEWHERE in values:
+        return
+    if USAGE_RECORDED in values:
+        if call is not None:
+            call.tell(kind)
         return
     if span.status.description == _ABANDONED:
         values[ABANDONED] = True
@@ -126,16 +161,31 @@ def settle(span: Any, call: Call | None, values: dict[str, Any], *, cut_short: b
     if known and (told or not _is_first(span, values)):
         for key in known:
             del values[key]
-        values[USAGE_ELSEWHERE] = True
+        _leave_to_others(call, kind, values)
     elif known:
         if call is not None:
             call.tell(kind)
         if cut_short or _is_part(span, kind, values):
             values[USAGE_UNKNOWN] = True
-    elif told or (call is not None and call.is_awaited(kind)):
-        values[USAGE_ELSEWHERE] = True
-    elif cut_short or answered(values) or not _failed(span):
+    else:
+        used = cut_short or answered(values) or not _failed(span)
+        _settle_untold(call, kind, values, told=told, used=used)
+
+
+def _settle_untold(call: Call | None, kind: Kind, values: dict[str, Any], *, told: bool, used: bool) -> None:
+    """Settle a call that has not told its usage itself."""
+    if told or (call is not None and (call.is_awaited(kind) or call.goes_on(kind))):
+        if used and not told and call is not None:
+            call.owe(kind)
+        _leave_to_others(call, kind, values)
+    elif used:
         values[USAGE_UNKNOWN] = True
+
+
+def _leave_to_others(call: Call | None, kind: Kind, values: dict[str, Any]) -> None:
+    """Say that the usage is told elsewhere, or, where a call inside has told its own and another one owes it, that more is unknown."""
+    owes = call is not None and kind in call.counted and call.settle_debt(kind)
+    values[USAGE_UNKNOWN if owes else USAGE_ELSEWHERE] = True
 
 
 def is_told_inside(span: object) -> bool:
@@ -149,10 +199,10 @@ def is_told_inside(span: object) -> bool:
 
 def _is_first(span: Any, values: dict[str, Any]) -> bool:
     response = values.get(GEN_AI_RESPONSE_ID)
-    if not response:
+    if not isinstance(response, str) or not response:
         return True
     # The counts too: some servers give the same few ids again and again.
-    return _responses.is_first((span.context.trace_id, response, *totals(values)))
+    return _responses.is_first((span.context.trace_id, response, *map(str, totals(values))), span.context.span_id)
 
 
 def _failed(span: Any) -> bool:

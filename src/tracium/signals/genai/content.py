@@ -52,6 +52,10 @@ def settle_span(span: ReadableSpan, policy: ContentPolicy, redact: Redact, limit
     settle(values, tenant, policy, redact, limit)
     if span._events:  # noqa: SLF001 - as above
         settle_events(span._events, values, tenant, policy, redact, limit)  # noqa: SLF001
+    for link in span._links or ():  # noqa: SLF001
+        linked: Any = link.attributes
+        if linked:
+            settle(getattr(linked, "_dict", linked), tenant, policy, redact, limit)
 
 
 def settle(values: dict[str, Any], tenant: str | None, policy: ContentPolicy, redact: Redact, limit: int) -> None:

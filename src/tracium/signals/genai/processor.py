@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakSet
 
 from opentelemetry.context import get_current
 from opentelemetry.sdk.trace import SpanProcessor
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from opentelemetry.context import Context
-    from opentelemetry.sdk.trace import Span
+    from opentelemetry.sdk.trace import ReadableSpan, Span
 
 _LIMIT: Final = 32_768
 # Instrumentation scopes whose spans may turn out to be model calls although they do not say so at their start.
@@ -52,6 +53,14 @@ _MANY_SCOPES: Final = 1000
 _APART: Final = frozenset({"execute_tool", "invoke_agent", "create_agent", "invoke_workflow"})
 
 
+_processors: Final[WeakSet[GenAISpanProcessor]] = WeakSet()
+
+
+def settles_content() -> bool:
+    """Whether anything in this process settles what spans hold of prompts and answers: else they must not be recorded."""
+    return bool(_processors)
+
+
 class GenAISpanProcessor(SpanProcessor):
     """Settles the spans of model calls when they end, for whoever exports them.
 
@@ -67,6 +76,7 @@ class GenAISpanProcessor(SpanProcessor):
         redact: bool | Callable[[str], str] = True,  # noqa: FBT001, FBT002 - the option, which may be a function too
         limit: int = _LIMIT,
     ) -> None:
+        _processors.add(self)
         self.policy = ContentPolicy.of(None) if policy is None else policy
         self.redact = redact
         self.limit = limit
@@ -103,13 +113,15 @@ class GenAISpanProcessor(SpanProcessor):
             if call is not None and span.context is not None and call.span_id == span.context.span_id:
                 self._calls.end(call)
                 settle(span, call, values)
-                call.over = True
+                call.end()
             elif GEN_AI_OPERATION in values or OPENINFERENCE_KIND in values:
                 settle(span, None, values)
-            if span._events or not all_plain(values):  # noqa: SLF001
-                settle_span(span, self.policy, self.redact, self.limit)
         except Exception as error:  # noqa: BLE001 - recording never breaks the app
+            self._settle_content(span)
             fault("settling the span of a model call", error)
+        else:
+            if span._events or span._links or not all_plain(values):  # noqa: SLF001
+                self._settle_content(span)
 
     def collect(self) -> None:
         """Send the spans of calls that nobody will end."""
@@ -120,10 +132,15 @@ class GenAISpanProcessor(SpanProcessor):
                 return
             with contained("ending an abandoned model call"):
                 span = parts.readable()
-                settle(span, parts.call, parts.values, cut_short=True)
-                settle_span(span, self.policy, self.redact, self.limit)
-                parts.call.over = True
+                try:
+                    settle(span, parts.call, parts.values, cut_short=True)
+                finally:
+                    self._settle_content(span)
+                parts.call.end()
                 parts.end(span)
+
+    def _settle_content(self, span: ReadableSpan) -> None:
+        settle_span(span, self.policy, self.redact, self.limit)
 
     def give_up(self) -> None:
         """Send all calls that are still open: the process ends."""
@@ -180,4 +197,4 @@ def _around(above: Span | None) -> Call | None:
 
 
 def _stands_apart(span: Span, values: Mapping[str, Any]) -> bool:
-    return span.kind is SpanKind.SERVER or span.kind is SpanKind.CONSUMER or values.get(GEN_AI_OPERATION) in _APART
+    return span.kind is SpanKind.SERVER or span.kind is SpanKind.CONSUMER or str(values.get(GEN_AI_OPERATION)) in _APART

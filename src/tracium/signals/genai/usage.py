@@ -23,14 +23,14 @@ class Kind(enum.Enum):
     EMBEDDINGS = enum.auto()
 
 
-_OPERATIONS: Final[Mapping[object, Kind]] = {
+_OPERATIONS: Final[Mapping[str, Kind]] = {
     "chat": Kind.INFERENCE,
     "text_completion": Kind.INFERENCE,
     "generate_content": Kind.INFERENCE,
     "embeddings": Kind.EMBEDDINGS,
 }
-_OPENINFERENCE: Final[Mapping[object, Kind]] = {"LLM": Kind.INFERENCE, "EMBEDDING": Kind.EMBEDDINGS}
-_TRACELOOP: Final[Mapping[object, Kind]] = {
+_OPENINFERENCE: Final[Mapping[str, Kind]] = {"LLM": Kind.INFERENCE, "EMBEDDING": Kind.EMBEDDINGS}
+_TRACELOOP: Final[Mapping[str, Kind]] = {
     "chat": Kind.INFERENCE,
     "completion": Kind.INFERENCE,
     "embedding": Kind.EMBEDDINGS,
@@ -51,8 +51,8 @@ def kind_of(values: Mapping[str, Any]) -> Kind | None:
     """The kind of model call that a span with these attributes describes, or None if it describes none."""
     operation = values.get(GEN_AI_OPERATION)
     if operation is not None:
-        return _OPERATIONS.get(operation)
-    return _OPENINFERENCE.get(values.get(OPENINFERENCE_KIND)) or _TRACELOOP.get(values.get(TRACELOOP_REQUEST))
+        return _OPERATIONS.get(str(operation))
+    return _OPENINFERENCE.get(str(values.get(OPENINFERENCE_KIND))) or _TRACELOOP.get(str(values.get(TRACELOOP_REQUEST)))
 
 
 def usage_keys(values: Mapping[str, Any]) -> tuple[str, ...]:
