@@ -38,7 +38,7 @@ BELOW = {
         "signals",
         "tenancy",
     },
-    "agents": {"attributes", "defaults", "exceptions", "faults", "notices", "signals", "tenancy"},
+    "agents": {"attributes", "defaults", "exceptions", "faults", "forks", "notices", "signals", "tenancy"},
     "models": {"attributes", "exceptions", "faults", "notices", "signals", "tenancy"},
     "legacy": {"agents", "exceptions", "frameworks", "notices", "queues", "signals", "startup", "tenancy"},
     "concurrency": {"faults", "tenancy"},

@@ -30,7 +30,8 @@ def blocks(language):
 def test_python_blocks_run(code):
     """As they stand, in a process of their own; they send their spans to a receiver."""
     with http_receiver() as receiver:
-        ended = run_app(code, environment(receiver))
+        # LiteLLM fetches its prices from the network when it is imported, unless it is told to take its own.
+        ended = run_app(code, environment(receiver, LITELLM_LOCAL_MODEL_COST_MAP="true"))
     assert ended.stderr == ""
 
 

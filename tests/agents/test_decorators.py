@@ -106,6 +106,86 @@ async def test_handles_are_injected(pipeline):
         tracium.agent_trace("agent", inject_trace_arg="handle")(lambda run: run)
 
 
+def test_the_handle_is_no_argument_that_others_see(pipeline):
+    """Web frameworks and tools for models ask the function what to pass."""
+
+    @tracium.agent_trace("agent", inject_trace_arg="run")
+    async def answer(question: str, run: tracium.AgentTrace, *, limit: int = 3) -> str:
+        return f"{question} {run.agent_name}"
+
+    class Shop:
+        @tracium.agent_span("plan", inject_span_arg="step")
+        def steps(self, number, step):
+            yield step.name
+
+        @tracium.agent_span("plan", inject_span_arg="step")
+        def rest(self, **more):
+            return more["step"].name
+
+    assert list(inspect.signature(answer).parameters) == ["question", "limit"]
+    assert "run" not in answer.__annotations__
+    assert str(inspect.signature(Shop().steps)) == "(number)"
+    assert list(Shop().steps(1)) == ["steps"]
+    assert str(inspect.signature(Shop().rest)) == "(**more)"
+    assert Shop().rest() == "rest"
+
+
+def test_a_web_framework_serves_a_function_that_gets_the_handle(pipeline):
+    """It does not ask the client for it."""
+    fastapi, client = pytest.importorskip("fastapi"), pytest.importorskip("fastapi.testclient")
+    app = fastapi.FastAPI()
+
+    @app.get("/")
+    @tracium.agent_trace("agent", inject_trace_arg="run")
+    async def answer(question: str, run: tracium.AgentTrace) -> str:
+        return f"{question} {run.agent_name}"
+
+    assert client.TestClient(app).get("/?question=why").json() == "why agent"
+
+
+def test_a_model_is_not_told_of_the_handle(pipeline):
+    """It would fill it in."""
+    tools = pytest.importorskip("langchain_core.tools")
+
+    @tools.tool
+    @tracium.agent_span("tool", inject_span_arg="step")
+    def find(number: int, step: object = None) -> str:
+        """Find."""
+        return f"{number} {step.name}"
+
+    assert list(find.args) == ["number"]
+    assert find.invoke({"number": 1}) == "1 find"
+
+
+async def test_objects_that_are_called_like_functions_of_any_kind(pipeline):
+    """The run ends when the work does."""
+
+    class Agent:
+        async def __call__(self, number, run=None):
+            with pipeline.tracer.start_as_current_span("inside"):
+                return number if run is None else run.agent_name
+
+    class Words:
+        async def __call__(self):
+            yield get_current_span().is_recording()
+
+    class Numbers:
+        def __call__(self):
+            yield get_current_span().is_recording()
+
+    run = tracium.agent_trace(Agent())
+    assert inspect.iscoroutinefunction(run)
+    assert await run(3) == 3
+    assert [span.name for span in pipeline.spans] == ["inside", "invoke_agent Agent"]
+    assert await tracium.agent_trace("a", inject_trace_arg="run")(functools.partial(Agent(), 3))() == "a"
+    assert [word async for word in tracium.agent_span("plan")(Words())()] == [True]
+    assert list(tracium.agent_span("plan")(Numbers())()) == [True]
+    with pytest.raises(TypeError, match=r"Agent\(\) has no argument 'handle'"):
+        tracium.agent_trace("a", inject_trace_arg="handle")(Agent())
+    with pytest.raises(TypeError, match="cannot be used with Words"):
+        tracium.agent_trace("a", capture_return=True)(Words())
+
+
 async def test_arguments_and_results_are_captured_when_asked_for(pipeline):
     """By their names, without self and without the handle; nothing is unless asked for."""
 

@@ -49,3 +49,47 @@ def test_everything_that_is_recorded_arrives():
     assert tool.attributes["tracium.metadata.odd"] == "a?b"
     assert tool.attributes["tracium.metadata.big"] == str(1 << 80)
     assert tool.attributes["tracium.metadata.nested"] == '{"?":[1,null]}'
+
+
+WITHOUT = """
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+import tracium
+
+memory = InMemorySpanExporter()
+provider = TracerProvider()
+provider.add_span_processor(SimpleSpanProcessor(memory))
+trace.set_tracer_provider(provider)
+
+@tracium.agent_span("tool", capture_args=True, capture_return=True)
+def find(word):
+    return word
+
+def record():
+    with tracium.start_trace("agent", metadata={"k": "v"}) as run:
+        run.record_input("secret")
+        run.record_output("secret")
+        run.set_summary({"text": "secret"})
+        assert run.summary == {"text": "secret"}
+        with run.span("llm", "m", input="secret") as call:
+            call.set_tools([{"name": "secret"}])
+            call.set_tool_calls([{"name": "secret"}])
+        find("secret")
+    spans = memory.get_finished_spans()
+    memory.clear()
+    return spans, "secret" in str([dict(span.attributes) for span in spans])
+
+spans, held = record()
+assert [span.name for span in spans] == ["chat m", "execute_tool find", "invoke_agent agent"]
+assert spans[-1].attributes["tracium.metadata.k"] == "v"
+assert not held
+tracium.init(capture_content=True)
+assert record()[1]
+"""
+
+
+def test_content_is_recorded_only_where_something_settles_it():
+    """Without `tracium.init()` no policy would look at it, and no redaction."""
+    run_app(WITHOUT, environment(OTEL_TRACES_EXPORTER="none"))

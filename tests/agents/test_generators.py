@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import inspect
 
@@ -186,6 +187,73 @@ async def test_an_async_generator_that_is_left_ends_its_span(pipeline):
     await decorated(log).aclose()
     assert len(pipeline.spans) == 2
     assert log == [False, "closed", False, "closed"]
+
+
+def held_by_itself(steps):
+    """Only the garbage collector finds it, and all of what it is made of at once."""
+
+    class Holder:
+        pass
+
+    holder = Holder()
+    holder.itself, holder.steps = holder, steps
+    return steps
+
+
+@pytest.mark.parametrize("decorate", [tracium.agent_trace("writer"), tracium.agent_span("plan"), tracium.carry])
+@pytest.mark.parametrize("left", ["at the end of the loop", "as garbage", "by a break"])
+def test_an_event_loop_closes_an_async_generator_that_is_left_once(decorate, left):
+    """With what its `finally` awaits; the loop has nothing to complain of."""
+    log, complaints, kept = [], [], []
+    decorated = decorate(talk_async)
+
+    async def leave():
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+        if left == "by a break":
+            kept.append(decorated(log))
+            async for _ in kept[0]:
+                break
+            return
+        steps = decorated(log) if left == "at the end of the loop" else held_by_itself(decorated(log))
+        await anext(steps)
+        if left == "at the end of the loop":
+            kept.append(steps)
+            return
+        del steps
+        gc.collect()
+        # Python closes it in a task of its own, which the loop makes next.
+        await asyncio.sleep(0)
+        await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()})
+
+    asyncio.run(leave())
+    assert complaints == []
+    assert log[1:] == ["closed"]
+
+
+def fails_after_a_throw():
+    with contextlib.suppress(LookupError):
+        yield 1
+    raise ValueError
+
+
+async def fails_after_a_throw_async():
+    with contextlib.suppress(LookupError):
+        yield 1
+    raise ValueError
+
+
+async def test_an_exception_after_a_throw_has_no_context_of_ours():
+    """What was thrown is over by then, as without the decorator."""
+    steps = tracium.agent_trace("writer")(fails_after_a_throw)()
+    next(steps)
+    with pytest.raises(ValueError) as raised:  # noqa: PT011 - it says nothing
+        steps.throw(LookupError())
+    assert raised.value.__context__ is None
+    steps = tracium.agent_trace("writer")(fails_after_a_throw_async)()
+    await anext(steps)
+    with pytest.raises(ValueError) as raised:  # noqa: PT011 - it says nothing
+        await steps.athrow(LookupError())
+    assert raised.value.__context__ is None
 
 
 def test_what_a_generator_raises_is_recorded_and_its_own(pipeline):

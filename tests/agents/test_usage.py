@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 import threading
+import time
 
 import pytest
+from support.app import environment, run_app, started_app
+from support.receiver import http_receiver
 
 import tracium
 
@@ -148,3 +152,89 @@ def test_a_call_that_nobody_ends_keeps_what_was_told(pipeline):
     pipeline.provider.shutdown()
     assert usage_of(pipeline.span("chat m"))[:2] == (10, 5)
     step.__exit__(None, None, None)
+
+
+def test_what_threads_tell_at_once_is_one_call(pipeline):
+    """Also where the run ends meanwhile."""
+    for _ in range(20):
+        start = threading.Barrier(5)
+
+        def tell(run=None, start=start):
+            start.wait()
+            run.set_token_usage(input=1, output=2)
+
+        run = tracium.start_trace("agent")
+        with run:
+            threads = [threading.Thread(target=tell, args=(run,)) for _ in range(4)]
+            for thread in threads:
+                thread.start()
+            start.wait()
+            run.set_token_usage(input=1, output=2)
+        for thread in threads:
+            thread.join()
+    calls = [span for span in pipeline.spans if span.name == "chat"]
+    assert [usage_of(span)[:2] for span in calls] == [(1, 2)] * 20
+
+
+OPEN = """
+import os, sys, threading, time, tracium
+tracium.trace()
+
+@tracium.agent_trace("writer", inject_trace_arg="run")
+def writes(run):
+    run.set_token_usage(5, 6)
+    yield 1
+
+def works():
+    with tracium.tenant("acme"), tracium.start_trace("agent") as run, run.span("tool", "t", input_tokens=3) as tool:
+        run.set_token_usage(10, 1)
+        run.set_token_usage(output=2)
+        print("open", flush=True)
+        time.sleep(60)
+"""
+
+
+def test_usage_that_was_told_is_sent_where_the_process_ends_first():
+    """At its exit: of a run in a thread, and in a generator that is suspended, without a complaint."""
+    with http_receiver() as receiver:
+        ended = run_app(
+            OPEN + "steps = writes()\nnext(steps)\n"
+            "threading.Thread(target=works, daemon=True).start()\ntime.sleep(0.5)\n",
+            environment(receiver),
+        )
+    assert ended.stderr == ""
+    told = sorted((span.attributes["gen_ai.usage.input_tokens"], span.tenant) for span in receiver.spans)
+    assert told == [(3, "acme"), (5, None), (10, "acme")]
+    assert {span.attributes["tracium.usage.recorded"] for span in receiver.spans} == {True}
+
+
+def test_usage_that_was_told_is_sent_where_a_signal_ends_the_process():
+    """In the middle of the run."""
+    with http_receiver() as receiver, started_app(OPEN + "works()\n", environment(receiver)) as app:
+        assert app.stdout.readline() == "open\n"
+        time.sleep(0.1)
+        app.send_signal(signal.SIGTERM)
+        assert app.wait(timeout=30) == -signal.SIGTERM
+    told = {(span.attributes["gen_ai.usage.input_tokens"], span.tenant) for span in receiver.spans}
+    assert told == {(3, "acme"), (10, "acme")}
+
+
+def test_a_forked_child_tells_no_usage_of_its_parent():
+    """Both leave the blocks that were open at the fork; a run of the child's own counts."""
+    code = """
+    import os, sys, tracium
+    tracium.trace()
+    with tracium.tenant("acme"), tracium.start_trace("agent") as run:
+        run.set_token_usage(10, 1)
+        child = os.fork()
+        if not child:
+            run.set_token_usage(10, 1)
+            with tracium.start_trace("child") as own:
+                own.set_token_usage(7)
+            sys.exit(0)
+        os.waitpid(child, 0)
+    """
+    with http_receiver() as receiver:
+        run_app(code, environment(receiver))
+    told = [span.attributes["gen_ai.usage.input_tokens"] for span in receiver.spans if span.name == "chat"]
+    assert sorted(told) == [7, 10]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
@@ -33,7 +34,7 @@ def record(pipeline, monkeypatch):
 
 def recording(pipeline, monkeypatch):
     ids.install(pipeline.provider)
-    monkeypatch.setattr(usage_record, "get_tracer", pipeline.provider.get_tracer)
+    monkeypatch.setattr(usage_record, "get_tracer_provider", lambda: pipeline.provider)
     monkeypatch.setattr(usage_record, "_known", KnownIds(100))
 
     def record(tenant=None, **given):
@@ -181,13 +182,13 @@ def test_a_sampler_that_keeps_nothing_is_said_and_the_id_stays_free(make_pipelin
     assert not record("acme", id="job-1")
     assert [notice.key for notice in notices.notices()] == ["usage:sampled-out"]
     pipeline = make_pipeline()
-    monkeypatch.setattr(usage_record, "get_tracer", pipeline.provider.get_tracer)
+    monkeypatch.setattr(usage_record, "get_tracer_provider", lambda: pipeline.provider)
     assert record("acme", id="job-1")
 
 
 def test_without_an_sdk_nothing_happens(monkeypatch):
     """No error, no notice, and the id stays free."""
-    monkeypatch.setattr(usage_record, "get_tracer", NoOpTracerProvider().get_tracer)
+    monkeypatch.setattr(usage_record, "get_tracer_provider", NoOpTracerProvider)
     assert not record_usage("acme", **CALL, units={"images": 1}, id="job-1")
     with use_span(NonRecordingSpan(SpanContext(5, 6, is_remote=True))):
         assert not record_usage("acme", **CALL, units={"images": 1})
@@ -197,7 +198,7 @@ def test_without_an_sdk_nothing_happens(monkeypatch):
 def test_a_provider_that_takes_no_ids_is_said_once(pipeline, monkeypatch):
     """What is recorded there is counted once in this process only."""
     monkeypatch.setattr(pipeline.provider, "id_generator", pipeline.provider.id_generator.others)
-    monkeypatch.setattr(usage_record, "get_tracer", pipeline.provider.get_tracer)
+    monkeypatch.setattr(usage_record, "get_tracer_provider", lambda: pipeline.provider)
     name = uuid4().hex
     assert record_usage("acme", **CALL, units={"images": 1}, id=name)
     assert not record_usage("acme", **CALL, units={"images": 1}, id=name)
@@ -299,6 +300,53 @@ def test_threads_record_an_id_once(pipeline, record):
         thread.join()
     assert sorted(results) == [False] * 7 + [True]
     assert len(pipeline.spans) == 1
+
+
+def test_a_handler_of_a_signal_may_record_wherever_it_interrupts(pipeline, record):
+    """It runs in the thread that it interrupts, which holds nothing that it waits for."""
+    record("acme", id="first")
+    interrupted = []
+
+    def interrupt(frame, event, _):
+        if (
+            frame.f_code.co_filename.endswith(("usage_record.py", "known_ids.py"))
+            or frame.f_code.co_name == "get_tracer"
+        ):
+            if event == "line":
+                sys.settrace(None)
+                interrupted.append(record("acme", id=f"handler-{len(interrupted)}"))
+                sys.settrace(interrupt)
+            return interrupt
+        return None
+
+    def work():
+        sys.settrace(interrupt)
+        record("acme", id="interrupted")
+        record("acme", id="interrupted")
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    thread.join(30)
+    assert not thread.is_alive()
+    assert len(interrupted) > 20
+    assert all(interrupted)
+    recorded = [span.attributes["tracium.usage.id"] for span in pipeline.spans]
+    assert sorted(recorded) == sorted(
+        ["first", "interrupted", *(f"handler-{number}" for number in range(len(interrupted)))]
+    )
+
+
+def test_the_tracer_is_that_of_the_provider_as_it_is(make_pipeline, monkeypatch):
+    """Another provider, and one that takes chosen ids since, are not missed."""
+    first, second = make_pipeline(), make_pipeline()
+    record = recording(first, monkeypatch)
+    monkeypatch.setattr(first.provider, "id_generator", first.provider.id_generator.others)
+    assert record("acme", id="early")
+    assert ids.install(first.provider)
+    assert record("acme", id="job-1")
+    assert first.spans[-1].context.span_id == 0xFBE54852E980C61A
+    recording(second, monkeypatch)("acme", id="job-1")
+    assert second.spans[-1].context.span_id == 0xFBE54852E980C61A
 
 
 def test_the_newest_ids_are_known_and_memory_is_bounded():

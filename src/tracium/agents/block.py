@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import sys
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from opentelemetry.context import Context, attach, create_key, get_current
@@ -12,6 +13,7 @@ from opentelemetry.trace import INVALID_SPAN
 from tracium import notices
 from tracium.exceptions import AgentError
 from tracium.faults import fault
+from tracium.forks import in_children
 from tracium.tenancy.attachment import restore
 from tracium.tenancy.block import here, innermost
 from tracium.tenancy.standing import SPAN
@@ -27,6 +29,17 @@ if TYPE_CHECKING:
 _OPEN: Final = create_key("tracium-agent-spans")
 _GENERATOR: Final = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
 
+# How many forks lie between the first process and this one.
+_generation = 0
+
+
+def _begin_generation() -> None:
+    global _generation  # noqa: PLW0603 - one for the process
+    _generation += 1
+
+
+in_children(_begin_generation)
+
 
 class Block:
     """What is common to runs and steps: how they begin, where they stand, and how they end."""
@@ -40,6 +53,7 @@ class Block:
     _above: Block | None = None
     _ended: bool = False
     _end_time: int | None = None
+    _began_in: int = 0
 
     def __enter__(self) -> Self:
         if self._span is not None:
@@ -95,6 +109,7 @@ class Block:
         raise NotImplementedError
 
     def _start(self) -> None:
+        self._began_in = _generation
         context = self._around(here())
         outer = context.get(_OPEN)
         if outer is not None:
@@ -111,7 +126,8 @@ class Block:
         """End the span; once."""
         self._ended = True
         span = self._span
-        if span is None:
+        # Python closes suspended generators last of all, when nothing can be recorded any more.
+        if span is None or sys.is_finalizing():
             return
         try:
             self._complete(span, error)
@@ -132,6 +148,10 @@ class Block:
         )
         if own or not _stands_in_generator(frame):
             restore(token)
+
+    def _is_of_parent(self) -> bool:
+        """Whether it began in a process that this one was forked from, which ends it too."""
+        return self._began_in != _generation
 
     def _is_over(self) -> bool:
         """Whether it has ended, so that nothing can be recorded any more; that is said."""

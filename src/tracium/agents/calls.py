@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from tracium.tenancy.block import here
-from tracium.tenancy.stepping import step_async_generator, step_generator
+from tracium.tenancy.stepping import first, step_async_generator, step_generator
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator
@@ -49,13 +50,17 @@ class Calls:
     def _decorate(self, function: Any) -> Any:
         if isinstance(function, staticmethod | classmethod):
             return type(function)(self._decorate(function.__func__))
-        if self.argument is not None:
-            _check_argument(function, self.argument)
-        if inspect.isasyncgenfunction(function):
+        if self.argument is None:
+            return self._wrapped(function)
+        _check_argument(function, self.argument)
+        return _without_argument(self._wrapped(function), self.argument)
+
+    def _wrapped(self, function: Any) -> Any:
+        if _is(inspect.isasyncgenfunction, function):
             return self._async_generator(function)
-        if inspect.isgeneratorfunction(function):
+        if _is(inspect.isgeneratorfunction, function):
             return step_generator(self._generator(function), here)
-        if inspect.iscoroutinefunction(function):
+        if _is(inspect.iscoroutinefunction, function):
             return self._coroutine(function)
         return self._function(function)
 
@@ -104,7 +109,7 @@ class Calls:
     def _async_generator(self, function: Callable[..., AsyncGenerator[Any, Any]]) -> Callable[..., Any]:
         if self.gives:
             raise TypeError(
-                f"capture_return cannot be used with {function.__qualname__}: an async generator returns nothing. Get the handle "
+                f"capture_return cannot be used with {_called(function)}: an async generator returns nothing. Get the handle "
                 "as an argument, and call its record_output() with what was yielded."
             )
 
@@ -112,21 +117,24 @@ class Calls:
         async def generator(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
             with self.block() as handle:
                 inner = function(*args, **self._given(handle, function, args, kwargs))
+                sent, thrown = None, None
                 # What `yield from` does, which Python does not have for these.
                 try:
-                    value = await anext(inner)
+                    value = await first(inner)
                     while True:
                         try:
-                            sent = yield value
+                            sent, thrown = (yield value), None
                         except GeneratorExit:
                             await inner.aclose()
                             raise
                         except BaseException as error:  # noqa: BLE001 - whatever the caller throws is for the generator
-                            value = await inner.athrow(error)
-                        else:
-                            value = await inner.asend(sent)
+                            thrown = error
+                        value = await (inner.asend(sent) if thrown is None else inner.athrow(thrown))
                 except StopAsyncIteration:
                     return
+                finally:
+                    # Its traceback has this frame.
+                    thrown = None
 
         return step_async_generator(generator, here)
 
@@ -140,7 +148,7 @@ class Calls:
             return kwargs
         if self.argument in kwargs:
             raise TypeError(
-                f"{function.__qualname__}() was given {self.argument}=, which is the argument that gets the handle of the span: "
+                f"{_called(function)}() was given {self.argument}=, which is the argument that gets the handle of the span: "
                 "leave it out of the call."
             )
         return {**kwargs, self.argument: handle}
@@ -177,15 +185,48 @@ def name_of(function: Any) -> str:
     return str(getattr(function, "__name__", type(function).__name__))
 
 
+if sys.version_info >= (3, 14):
+    from annotationlib import Format, get_annotations
+
+    # Types that are imported for type checkers only are no names when the app runs.
+    _signature = functools.partial(inspect.signature, annotation_format=Format.FORWARDREF)
+    _annotations = functools.partial(get_annotations, format=Format.FORWARDREF)
+else:
+    _signature = inspect.signature
+    _annotations = inspect.get_annotations
+
+
+def _called(function: Any) -> str:
+    return getattr(function, "__qualname__", None) or name_of(function)
+
+
+def _is(kind: Callable[[Any], bool], function: Any) -> bool:
+    """Whether a function, or the `__call__` of an object, is of a kind of `inspect`."""
+    if kind(function):
+        return True
+    while isinstance(function, functools.partial):
+        function = function.func
+    return not inspect.isroutine(function) and kind(type(function).__call__)
+
+
+def _without_argument(function: Any, argument: str) -> Any:
+    """`function`, for frameworks that read how it is called: the handle is none of what they pass."""
+    signature = _signature(function)
+    kept = [one for name, one in signature.parameters.items() if name != argument]
+    function.__signature__ = signature.replace(parameters=kept)
+    function.__annotations__ = {name: kind for name, kind in _annotations(function).items() if name != argument}
+    return function
+
+
 def _check_argument(function: Callable[..., Any], argument: str) -> None:
-    parameters = inspect.signature(function).parameters
+    parameters = _signature(function).parameters
     found = parameters.get(argument)
     takes_any = any(one.kind is inspect.Parameter.VAR_KEYWORD for one in parameters.values())
     if not takes_any and (
         found is None or found.kind in {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.VAR_POSITIONAL}
     ):
         raise TypeError(
-            f"{function.__qualname__}() has no argument {argument!r} that could get the handle of its span. Add it, such as "
+            f"{_called(function)}() has no argument {argument!r} that could get the handle of its span. Add it, such as "
             f"`*, {argument}`."
         )
 
@@ -193,7 +234,7 @@ def _check_argument(function: Callable[..., Any], argument: str) -> None:
 def _named(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any] | None:
     """The arguments of a call by their names; None where they do not fit, which the call will say itself."""
     try:
-        bound = inspect.signature(function).bind_partial(*args, **kwargs).arguments
+        bound = _signature(function).bind_partial(*args, **kwargs).arguments
     except (TypeError, ValueError):
         return None
     return {name: value for name, value in bound.items() if name not in _RECEIVERS}

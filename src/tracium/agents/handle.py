@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from opentelemetry.trace import format_span_id, format_trace_id
@@ -261,6 +262,8 @@ class Handle(Block):
     def _record(self, write: Callable[[Content], Mapping[str, str]], data: object) -> None:
         if data is None or self._is_over() or (self._span is not None and not self._span.is_recording()):
             return
+        if not settles_content():
+            return
         with contained("recording what goes into an agent's step and comes out"):
             if self._content is None:
                 self._content = Content(self._plan.operation)
@@ -291,3 +294,10 @@ class Handle(Block):
         span.update_name(span_name(self._plan.operation, model_id))
         if self._plan.name not in {None, model_id}:
             span.set_attribute(STEP_NAME, self._plan.name or "")
+
+
+def settles_content() -> bool:
+    """Whether anything looks at prompts and answers before they leave the process: else they must not be recorded."""
+    # What does so loads the SDK, and is not there if nobody has loaded it.
+    genai: Any = sys.modules.get("tracium.signals.genai")
+    return genai is not None and bool(genai.settles_content())

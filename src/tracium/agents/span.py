@@ -17,8 +17,9 @@ from tracium.agents.options import COUNTS, PLANNED, StepOptions, check_options, 
 from tracium.agents.plan import checked_text, plan_step, span_name
 from tracium.agents.tokens import token_attributes
 from tracium.agents.tracer import tracer
-from tracium.agents.usage import record_call
+from tracium.agents.usage import Told, ToldCall
 from tracium.attributes import GEN_AI_REQUEST_MODEL, GEN_AI_TOOL_CALL_ID, STEP_NAME
+from tracium.faults import contained
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,6 +40,8 @@ class AgentSpan(Handle):
     _duration: int | None = None
     _own_id: int | None = None
     _parent_id: int | None = None
+    # For usage that is told on what is no model call.
+    _call: ToldCall | None = None
 
     def span(self, span_type: str, name: str | None = None, **options: Unpack[StepOptions]) -> AgentSpan:
         """One step inside this, to be entered with `with` or `async with`.
@@ -146,11 +149,40 @@ class AgentSpan(Handle):
             self._write_failure(span, error)
         elif self._status == "completed":
             span.set_status(StatusCode.OK)
-        usage = self._usage
-        if usage is not None and not self._plan.operation.calls_model:
-            before = self._before
-            model_id = self.model_id or (None if before is None else _model_of_run(before))
-            record_call(span, before, model_id, self._provider or self._plan.provider, usage, self._end_time)
+        # In a forked child it is the parent's to tell.
+        if self._call is not None and not self._is_of_parent():
+            self._call.end(self._told())
+
+    def _start(self) -> None:
+        super()._start()
+        if self._usage is not None:
+            self._tell_call()
+
+    def _use(self, usage: Mapping[str, int]) -> None:
+        super()._use(usage)
+        if usage and not self._ended:
+            self._tell_call()
+
+    def _tell_call(self) -> None:
+        """Let the model call know that its usage is told on what is none."""
+        span = self._span
+        if span is None or self._plan.operation.calls_model or self._is_of_parent():
+            return
+        with contained("recording usage that an agent was told"):
+            own = ToldCall(span, self._end_time)
+            call: ToldCall = self.__dict__.setdefault("_call", own)
+            if call is not own:
+                call.tell(self._told())
+                return
+            call.begin(self._told(), self._before)
+            # Another thread may have ended this meanwhile, and found no span of the call.
+            if self._ended:
+                call.end(self._told())
+
+    def _told(self) -> Told:
+        before = self._before
+        model_id = self.model_id or (None if before is None else _model_of_run(before))
+        return Told(model_id, self._provider or self._plan.provider, dict(self._usage or {}))
 
     def _write_failure(self, span: Span, error: BaseException | None) -> None:
         failure = self._failure

@@ -73,7 +73,7 @@ class AgentTrace(AgentSpan):
             raise TypeError(f"A summary must be a mapping or a string, not {type(summary).__name__}: {summary!r:.80}.")
         if not self._is_over():
             self._summary = summary if isinstance(summary, str) else dict(summary)
-            self._set({SUMMARY: as_text(summary)})
+            self._record(lambda _: {SUMMARY: as_text(summary)}, summary)
 
     def finish(
         self,

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
-
-from tracium.forks import in_children
+from contextlib import suppress
 
 
 class KnownIds:
     """A set that keeps the newest of its members.
 
-    A forked child takes over what its parent knew.
+    A forked child takes over what its parent knew. There is no lock: a signal's handler may come here while the thread that
+    it interrupts is here.
 
     Args:
         size: How many are kept.
@@ -20,27 +19,20 @@ class KnownIds:
     def __init__(self, size: int) -> None:
         self._size = size
         # In the order in which they came; the first of a plain dict takes ever longer to find as they go.
-        self._ids: OrderedDict[int, None] = OrderedDict()
-        self._renew_lock()
-        in_children(self._renew_lock)
+        self._ids: OrderedDict[int, object] = OrderedDict()
 
     def add(self, member: int) -> bool:
         """Add `member`; tell whether it is new."""
-        with self._lock:
-            if member in self._ids:
-                return False
-            self._ids[member] = None
-            if len(self._ids) > self._size:
+        mark = object()
+        new = self._ids.setdefault(member, mark) is mark
+        if len(self._ids) > self._size:
+            with suppress(KeyError):
                 self._ids.popitem(last=False)
-            return True
+        return new
 
     def discard(self, member: int) -> None:
         """Forget `member`."""
-        with self._lock:
-            self._ids.pop(member, None)
+        self._ids.pop(member, None)
 
     def __len__(self) -> int:
         return len(self._ids)
-
-    def _renew_lock(self) -> None:
-        self._lock = threading.Lock()

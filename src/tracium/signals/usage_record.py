@@ -16,7 +16,7 @@ from opentelemetry.trace import (
     SpanKind,
     TraceFlags,
     get_current_span,
-    get_tracer,
+    get_tracer_provider,
 )
 
 from tracium import notices
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from opentelemetry.context import Context
-    from opentelemetry.trace import Span, Tracer
+    from opentelemetry.trace import Span, Tracer, TracerProvider
     from opentelemetry.util.types import AttributeValue
 
 KNOWN_IDS: Final = 100_000
@@ -57,6 +57,8 @@ _COMPOSITE: Final = frozenset({"create_agent", "invoke_agent", "invoke_workflow"
 _SAMPLED: Final = TraceFlags(TraceFlags.SAMPLED)
 
 _known: Final = KnownIds(KNOWN_IDS)
+# The SDK gives a tracer under a lock, which the thread may hold that a signal's handler interrupts.
+_made: tuple[TracerProvider, Tracer] | None = None
 
 
 def record_usage(  # noqa: PLR0913 - each is a word of its own, by name
@@ -150,7 +152,7 @@ def _record_once(call: _Call, provider: str, name: str | None) -> bool:
         tenant, _ = recorded_tenant(context, binding_in(context), None)
     if tenant is not None:
         call.attributes[TENANT_ID] = tenant
-    tracer = get_tracer("tracium")
+    tracer = _tracer()
     if name is None:
         return _finish(tracer, _start(tracer, call, context), call)
     identity = _Identity.of(tenant, provider, name)
@@ -163,6 +165,18 @@ def _record_once(call: _Call, provider: str, name: str | None) -> bool:
         if not recorded:
             _known.discard(identity.trace_id)
     return recorded
+
+
+def _tracer() -> Tracer:
+    """Our tracer of the global provider, which takes chosen ids if that does."""
+    global _made  # noqa: PLW0603 - one for the process
+    provider, made = get_tracer_provider(), _made
+    if made is None or made[0] is not provider:
+        _made = made = (provider, provider.get_tracer("tracium"))
+    if ids.takes_choice(provider):
+        # It may be older than that.
+        ids.install(made[1])
+    return made[1]
 
 
 def _start(tracer: Tracer, call: _Call, context: Context) -> Span:
