@@ -90,3 +90,20 @@ def test_a_command_without_tracium_is_named(receiver, command, said):
     ended = doctor("--", *command, env=environment(receiver))
     assert ended.returncode == 1
     assert said in ended.stderr
+
+
+def test_a_command_with_the_sdk_disabled_is_told_so(receiver):
+    """It has called tracium, and it is nobody's mistake that nothing is sent."""
+    command = (sys.executable, "-c", APP.format(then="pass"))
+    ended = doctor("--", *command, env=environment(receiver, OTEL_SDK_DISABLED="true"))
+    assert (ended.returncode, ended.stdout.splitlines()[0].partition(" (")[2].partition(",")[0]) == (0, "disabled")
+
+
+def test_logs_and_metrics_are_told_too(receiver):
+    """Where they go, if they do."""
+    ended = doctor("--json", env=environment(receiver, TRACIUM_LOGS="true", TRACIUM_METRICS="true"))
+    report = json.loads(ended.stdout)
+    assert [report[signal]["url"] for signal in ("logs", "metrics")] == [
+        f"{receiver.url}/v1/logs",
+        f"{receiver.url}/v1/metrics",
+    ]

@@ -247,8 +247,8 @@ def http_receiver(**options):
 
 
 @contextmanager
-def grpc_receiver():
-    """Serve OTLP over gRPC until the block ends."""
+def grpc_receiver(port=0):
+    """Serve OTLP over gRPC until the block ends, at a port of its own unless one is given."""
     receiver = Receiver()
 
     server = grpc.server(futures.ThreadPoolExecutor(2))
@@ -259,9 +259,9 @@ def grpc_receiver():
     ):
         base = getattr(package, f"{name}ServiceServicer")
         answer = getattr(module, f"Export{name}ServiceResponse")
-        service = type(name, (base,), {"Export": _exporting(take, answer)})
+        service = type(name, (base,), {"Export": _exporting(receiver, take, answer)})
         getattr(package, f"add_{name}ServiceServicer_to_server")(service(), server)
-    port = server.add_insecure_port("127.0.0.1:0")
+    port = server.add_insecure_port(f"127.0.0.1:{port}")
     server.start()
     receiver.url = f"http://127.0.0.1:{port}"
     try:
@@ -270,8 +270,9 @@ def grpc_receiver():
         server.stop(None).wait()
 
 
-def _exporting(take, answer):
+def _exporting(receiver, take, answer):
     def export(_, request, context):
+        time.sleep(receiver.delay)
         take(request.SerializeToString(), context.invocation_metadata())
         return answer()
 

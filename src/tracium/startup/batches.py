@@ -14,6 +14,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from tracium.forks import in_children
 from tracium.signals.sampling import TenantSampling
+from tracium.startup.deadline import Deadline
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,6 +47,7 @@ class Bounded:
         self.timeout = timeout
         self.exporter = exporter
         self._token: Token[Context] | None = None
+        self._ended = False
         # The SDK's own hook, which makes a new thread in the child, comes between these two.
         in_children(self._enter_nothing)
         self._enter_nothing()
@@ -58,11 +60,7 @@ class Bounded:
     def drain(self) -> None:
         """Send what is left from this thread, without a lock that a thread which was interrupted by a signal may hold."""
         self.exporter.close_soon()
-        batches: Any = getattr(self, "_batch_processor", None)
-        waiting: Any = getattr(batches, "_queue", None)
-        if waiting is None:
-            self.shutdown()
-            return
+        waiting = self._queue
         while waiting:
             batch: list[Any] = []
             # The SDK's thread may take some at the same time; each is taken once.
@@ -74,15 +72,49 @@ class Bounded:
                     self.exporter.export(batch)
         self.exporter.finish(self.timeout)
 
-    def shutdown(self) -> None:
-        """Send what is left, within the timeout."""
+    def give_up(self) -> None:
+        """Count as lost what has not been sent: the process waits no longer."""
+        self.exporter.give_up(len(self._queue))
+
+    def close(self) -> None:
+        """Take no more, and let the SDK's thread send what there is; `shutdown` waits for it."""
         self.exporter.close_soon()
-        # The SDK's own shutdown waits for 30 seconds; the one that takes a time is behind it.
-        batches: Any = getattr(self, "_batch_processor", None)
-        if batches is None:
-            super().shutdown()  # type: ignore[misc] # the SDK's class
+        # The first half of the SDK's own shutdown, which has it only together with the second one.
+        self._batches._shutdown = True  # noqa: SLF001
+        self._batches._worker_awaken.set()  # noqa: SLF001
+
+    def shutdown(self, deadline: Deadline | None = None) -> None:
+        """Send what is left, within the timeout or until the deadline."""
+        deadline = deadline or Deadline(self.timeout)
+        self.close()
+        if self._ended:
             return
-        batches.shutdown(timeout_millis=int(self.timeout * 1000))
+        self._ended = True
+        self._worker.join(deadline.left)
+        # The SDK's thread sends no further batch then.
+        self._batches._shutdown_timeout_exceeded = True  # noqa: SLF001
+        self.exporter.end(len(self._queue))
+
+    def force_flush(self, timeout_millis: int | None = None) -> bool:
+        """Send what there is so far; at the end the SDK's thread does, and is waited for."""
+        if self._batches._shutdown:  # noqa: SLF001
+            self._worker.join(None if timeout_millis is None else timeout_millis / 1000)
+            return not self._worker.is_alive()
+        # The SDK's, which takes no time to be None.
+        given = {} if timeout_millis is None else {"timeout_millis": timeout_millis}
+        return bool(super().force_flush(**given))  # type: ignore[misc] # the SDK's class
+
+    @property
+    def _batches(self) -> Any:
+        return getattr(self, "_batch_processor")  # noqa: B009 - the SDK's
+
+    @property
+    def _queue(self) -> Any:
+        return self._batches._queue  # noqa: SLF001
+
+    @property
+    def _worker(self) -> Any:
+        return self._batches._worker_thread  # noqa: SLF001
 
     def _enter_nothing(self) -> None:
         self._token = attach(_NOTHING)
@@ -149,8 +181,7 @@ class BoundedBatchSpanProcessor(Bounded, BatchSpanProcessor):
         """Send what has ended so far and is decided."""
         if self.sampling is not None:
             self.sampling.force_flush()
-        # The SDK's, which takes no time to be None.
-        return bool(super().force_flush() if timeout_millis is None else super().force_flush(timeout_millis))
+        return super().force_flush(timeout_millis)
 
     def drain(self) -> None:
         """Decide on all that waits, and send it from this thread."""
@@ -158,11 +189,11 @@ class BoundedBatchSpanProcessor(Bounded, BatchSpanProcessor):
             self.sampling.drain()
         super().drain()
 
-    def shutdown(self) -> None:
-        """Decide on all that waits, and send what is left, within the timeout."""
-        if self.sampling is not None:
+    def close(self) -> None:
+        """Decide on all that waits, and take no more."""
+        if self.sampling is not None and not self._batches._shutdown:  # noqa: SLF001 - as above
             self.sampling.shutdown()
-        super().shutdown()
+        super().close()
 
     def _begin_anew(self) -> None:
         super()._begin_anew()

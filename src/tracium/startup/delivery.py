@@ -31,11 +31,16 @@ class Delivered:
 
 
 class Delivery:
-    """Counts what one destination took and did not take of one signal."""
+    """Counts what was taken and not taken of one signal.
+
+    Attributes:
+        destination: Where it goes now; a new one goes on with the counts.
+    """
 
     def __init__(self, destination: Destination) -> None:
         self.destination = destination
-        self._lock = threading.Lock()
+        # Whoever is interrupted by a signal while it counts may count once more.
+        self._lock = threading.RLock()
         self._delivered = Delivered()
 
     @property
@@ -43,14 +48,26 @@ class Delivery:
         """What became of everything so far."""
         return self._delivered
 
+    def redirect(self, destination: Destination) -> None:
+        """Count for another one from now on, of which no failure is known."""
+        with self._lock:
+            self.destination = destination
+            self._delivered = Delivered(self._delivered.sent, self._delivered.lost)
+
     def sent(self, count: int) -> None:
         """Count what arrived."""
         with self._lock:
             self._delivered = Delivered(self._delivered.sent + count, self._delivered.lost)
 
-    def lost(self, count: int, failure: Failure) -> None:
-        """Count what was given up, and say why unless that was said."""
-        text = failure.told(self.destination)
+    def lost(self, count: int, failure: Failure, destination: Destination | None = None) -> None:
+        """Count what was given up, and say why unless that was said.
+
+        Args:
+            count: How many.
+            failure: Why.
+            destination: Where it should have gone, if not to the one of now.
+        """
+        text = failure.told(destination or self.destination)
         with self._lock:
             self._delivered = Delivered(self._delivered.sent, self._delivered.lost + count, text)
         self._say(failure.cause.value, text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from opentelemetry.sdk._logs.export import LogRecordExporter, LogRecordExportResult
@@ -15,7 +16,7 @@ from tracium.forks import around
 from tracium.startup.delivery import Delivery
 from tracium.startup.description import Description
 from tracium.startup.failure import failure_from, listening
-from tracium.startup.otlp import otlp_exporter
+from tracium.startup.otlp import hurry, otlp_exporter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,10 +30,21 @@ if TYPE_CHECKING:
 
 _SLOW: Final = logging.makeLogRecord({"msg": "it did not answer before the process ended (TRACIUM_FLUSH_TIMEOUT)"})
 
-# Seconds that a fork may wait for an export over gRPC.
+# Seconds that a fork may wait for an export over gRPC, and a new destination for one to the old one.
 _PAUSE: Final = 2.0
 
 _inherited: Final[list[object]] = []
+
+
+class _Batch:
+    """What was given to export and is not settled: how much, where it goes, and what was heard about it."""
+
+    __slots__ = ("count", "destination", "heard")
+
+    def __init__(self, count: int, destination: Destination) -> None:
+        self.count = count
+        self.destination = destination
+        self.heard: list[logging.LogRecord] = []
 
 
 class TraciumExporter:
@@ -51,7 +63,9 @@ class TraciumExporter:
         self._lock = threading.Lock()
         self._closing = threading.Event()
         self._description: Description | None = None
-        self._underway: tuple[int, list[logging.LogRecord]] | None = None
+        self._underway: _Batch | None = None
+        # That one, and those that wait for it.
+        self._unsettled: set[_Batch] = set()
         self.destination = destination.of(self.signal)
         self.delivery = Delivery(self.destination)
         self._inner: Any = self._make(self.destination)
@@ -60,7 +74,7 @@ class TraciumExporter:
         around(self._pause, self._go_on)
 
     def redirect(self, destination: Destination) -> None:
-        """Send to where `destination` says that the signal goes, from now on."""
+        """Send to where `destination` says that the signal goes, from now on; what is under way may arrive."""
         destination = destination.of(self.signal)
         if destination == self.destination:
             return
@@ -68,9 +82,15 @@ class TraciumExporter:
         with self._lock:
             before, self._inner = self._inner, made
             self.destination = destination
-            self.delivery = Delivery(destination)
+            self.delivery.redirect(destination)
         if before is not None:
-            before.shutdown()
+            hurry(before)
+            sent = self._sending.acquire(timeout=_PAUSE)
+            try:
+                before.shutdown()
+            finally:
+                if sent:
+                    self._sending.release()
 
     def begin_anew(self) -> None:
         """Share nothing with the parent of a forked process: neither its connections nor its locks nor its counts."""
@@ -81,6 +101,7 @@ class TraciumExporter:
         self._paused = False
         self._closing = threading.Event()
         self._underway = None
+        self._unsettled = set()
         self.delivery = Delivery(self.destination)
         # It is made where it is needed, because not every library can be called while a process is being forked.
         self._inner = None
@@ -93,44 +114,68 @@ class TraciumExporter:
     def close_soon(self) -> None:
         """From now on a refused connection is final: the process ends and nobody waits for a retry."""
         self._closing.set()
+        hurry(self._inner)
 
     def finish(self, timeout: float) -> None:
-        """Wait `timeout` seconds at most for what another thread sends, and say what did not arrive."""
+        """Wait `timeout` seconds at most for what another thread sends, and say then what did not arrive."""
         if self._sending.acquire(timeout=timeout):
             self._sending.release()
+            self.delivery.close()
+
+    def give_up(self, waiting: int = 0) -> None:
+        """Count as lost what is still on its way, and `waiting` that never were, and say how much did not arrive."""
+        count, heard = waiting, list[logging.LogRecord]()
+        while self._unsettled:
+            # Another thread may settle one at the same time.
+            with suppress(KeyError):
+                batch = self._unsettled.pop()
+                count += batch.count
+                heard += batch.heard
+        if count:
+            self.delivery.lost(count, failure_from(heard or [_SLOW]))
         self.delivery.close()
 
-    def end(self) -> None:
-        """Send no more; what is still on its way is given up."""
-        underway = self._underway
-        if underway is not None:
-            self.delivery.lost(underway[0], failure_from(list(underway[1]) or [_SLOW]))
+    def end(self, waiting: int = 0) -> None:
+        """Send no more; what is still on its way is given up, as `waiting` that are left elsewhere."""
+        self.give_up(waiting)
         if self._inner is not None:
             self._inner.shutdown()
-        self.delivery.close()
 
-    def _send(self, batch: Any, count: int) -> bool:
-        """Send `batch` of `count`; a failure is counted and said once, with its cause and the cure."""
-        with self._lock:
-            if self._inner is None:
-                self._inner = self._make(self.destination)
-            inner, delivery, description = self._inner, self.delivery, self._description
-        if description is not None:
-            batch = self._described(batch, description)
+    def _send(self, data: Any, count: int) -> bool:
+        """Send `data` of `count`; a failure is counted and said once, with its cause and the cure."""
+        batch = _Batch(count, self.destination)
+        self._unsettled.add(batch)
         arrived, error = False, None
-        with self._sending, listening() as heard:
-            self._underway = (count, heard)
+        with self._sending, listening() as batch.heard:
+            self._underway = batch
             try:
-                arrived = inner.export(batch).name == "SUCCESS"
+                inner, description, batch.destination = self._current()
+                arrived = (
+                    inner.export(data if description is None else self._described(data, description)).name == "SUCCESS"
+                )
             except Exception as raised:  # noqa: BLE001 - whatever an exporter raises, the worker thread must live
                 error = raised
             finally:
                 self._underway = None
-        if arrived:
-            delivery.sent(count)
-        else:
-            delivery.lost(count, failure_from(heard, error))
+        self._settle(batch, error, arrived=arrived)
         return arrived
+
+    def _current(self) -> tuple[Any, Description | None, Destination]:
+        with self._lock:
+            if self._inner is None:
+                self._inner = self._make(self.destination)
+            return self._inner, self._description, self.destination
+
+    def _settle(self, batch: _Batch, error: BaseException | None, *, arrived: bool) -> None:
+        """Count a batch, unless it was given up meanwhile: then it was counted."""
+        try:
+            self._unsettled.remove(batch)
+        except KeyError:
+            return
+        if arrived:
+            self.delivery.sent(batch.count)
+        else:
+            self.delivery.lost(batch.count, failure_from(batch.heard, error), batch.destination)
 
     def _pause(self) -> None:
         """Let no export be under way while this process is forked: a child could not use gRPC then.

@@ -25,9 +25,19 @@ def add(provider: trace.TracerProvider, processor: SpanProcessor) -> None:
 
 def exports(provider: trace.TracerProvider) -> bool:
     """Whether a provider has any processor of its own. One that cannot be looked into is taken to export."""
-    active: Any = getattr(provider, "_active_span_processor", None)
-    processors = getattr(active, "_span_processors", None)
+    processors = _processors(provider)
     if processors is None:
         return True
     ours = "tracium."
     return any(not type(processor).__module__.startswith(ours) for processor in processors)
+
+
+def has(provider: trace.TracerProvider, processor: SpanProcessor) -> bool:
+    """Whether `processor` was added to a provider; False for one that cannot be looked into."""
+    return processor in (_processors(provider) or ())
+
+
+def _processors(provider: trace.TracerProvider) -> tuple[SpanProcessor, ...] | None:
+    active: Any = getattr(provider, "_active_span_processor", None)
+    processors: tuple[SpanProcessor, ...] | None = getattr(active, "_span_processors", None)
+    return processors

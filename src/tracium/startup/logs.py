@@ -22,6 +22,7 @@ from tracium.signals.log_bridge import LogBridge
 from tracium.startup.batches import BoundedBatchLogRecordProcessor
 from tracium.startup.exporter import TraciumLogExporter
 from tracium.startup.failure import exporting
+from tracium.startup.otlp import is_otlp, once
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,9 +32,9 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
 
     from tracium.destination import Destination
+    from tracium.startup.deadline import Deadline
 
 _EXPORTER: Final = "OTEL_LOGS_EXPORTER"
-_OTLP: Final = "opentelemetry.exporter.otlp."
 # The variables of OpenTelemetry's own handlers, for which ours stands.
 _SDK_HANDLER: Final = "OTEL_PYTHON_LOGGING_AUTO_INSTRUMENTATION_ENABLED"
 _PACKAGE_HANDLER: Final = "OTEL_PYTHON_LOG_AUTO_INSTRUMENTATION"
@@ -72,8 +73,8 @@ class Logs:
         there = _logs.get_logger_provider()
         self.joined = not _is_unset(there)
         if self.joined:
-            self._mark(there)
-        wrap_function_wrapper("opentelemetry.sdk._logs", "LoggerProvider.__init__", self._made)
+            self.mark(there)
+        _watch(self)
 
     def make(
         self,
@@ -100,10 +101,11 @@ class Logs:
         given = exporter_args_map or {}
         more = {} if logger_configurator is None else {"_logger_configurator": logger_configurator}
         # The end of the process is ours: it keeps to the timeout, and comes in children too.
-        self._own = LoggerProvider(resource=resource, shutdown_on_exit=False, **more)
-        for kind in exporters.values():
-            self._own.add_log_record_processor(self._exporting(kind, given.get(kind, {})))
-        _logs.set_logger_provider(self._own)
+        own = LoggerProvider(resource=resource, shutdown_on_exit=False, **more)
+        for kind in once(exporters).values():
+            own.add_log_record_processor(self._exporting(kind, given.get(kind, {})))
+        self._own = own
+        _logs.set_logger_provider(own)
 
     def start(self, resource: Resource | None = None, *, wanted: bool, elsewhere: bool = False) -> None:
         """Let log records go out, if they shall: those of Python's `logging`, and those that a provider gets.
@@ -115,6 +117,10 @@ class Logs:
                 exports here too.
         """
         if not logs_wanted(wanted=wanted):
+            if self._bridge is not None:
+                # Whoever says logs=False later means what is logged from then on.
+                self._bridge.close()
+                self._bridge = None
             return
         if self._own is None and _is_unset(_logs.get_logger_provider()):
             names = log_exporters(wanted=wanted, protocol=self._destination.of(Signal.LOGS).protocol)
@@ -147,12 +153,18 @@ class Logs:
         flush: Any = getattr(_logs.get_logger_provider(), "force_flush", None)
         return not callable(flush) or flush(int(timeout_millis)) is not False
 
-    def shutdown(self) -> None:
-        """Send what was logged so far, within the timeout, and no more after it. An app's own provider goes on."""
+    def close(self) -> None:
+        """Take no more, and let what was logged so far be sent; `shutdown` waits for it."""
         if self._bridge is not None:
             self._bridge.close()
         if self.batches is not None:
-            self.batches.shutdown()
+            self.batches.close()
+
+    def shutdown(self, deadline: Deadline | None = None) -> None:
+        """Send what was logged so far, within the timeout or until the deadline. An app's own provider goes on."""
+        self.close()
+        if self.batches is not None:
+            self.batches.shutdown(deadline)
         if self._own is not None:
             own, self._own = self._own, None
             with contained("ending the export of logs"):
@@ -164,9 +176,9 @@ class Logs:
             self.batches.drain()
 
     def give_up(self) -> None:
-        """Send no more, not even what is under way: the process waits no longer."""
+        """Count as lost what has not been sent: the process waits no longer."""
         if self.batches is not None:
-            self.batches.exporter.end()
+            self.batches.give_up()
 
     def _join(self, *, elsewhere: bool) -> None:
         """Export here what the app's own provider gets, if it shall or if nothing else does."""
@@ -180,19 +192,13 @@ class Logs:
             add(self._batch())
 
     def _exporting(self, kind: type[LogRecordExporter], arguments: Mapping[str, Any]) -> LogRecordProcessor:
-        return self._batch() if kind.__module__.startswith(_OTLP) else BatchLogRecordProcessor(kind(**arguments))
+        return self._batch() if is_otlp(kind) else BatchLogRecordProcessor(kind(**arguments))
 
     def _batch(self) -> BoundedBatchLogRecordProcessor:
         self.batches = BoundedBatchLogRecordProcessor(TraciumLogExporter(self._destination), self._timeout)
         return self.batches
 
-    def _made(self, make: Any, provider: Any, args: Any, kwargs: Any) -> None:
-        """Mark the records of a provider that somebody makes, before what it exports by comes to it."""
-        make(*args, **kwargs)
-        with contained("marking the records of a logger provider"):
-            self._mark(provider)
-
-    def _mark(self, provider: Any) -> None:
+    def mark(self, provider: Any) -> None:
         """Let our processor come before those that export."""
         several: Any = getattr(provider, "_multi_log_record_processor", None)
         present = _processors(provider)
@@ -209,6 +215,23 @@ class Logs:
         if not callable(add) or present != ():
             self.first = False
             _say_unmarked(provider)
+
+
+_watching: Final[list[Logs]] = []
+
+
+def _watch(logs: Logs) -> None:
+    """Let `logs`, and nobody before it, mark the records of every provider that is made from now on."""
+    if not _watching:
+        wrap_function_wrapper("opentelemetry.sdk._logs", "LoggerProvider.__init__", _made)
+    _watching[:] = [logs]
+
+
+def _made(make: Any, provider: Any, args: Any, kwargs: Any) -> None:
+    """Mark the records of a provider that somebody makes, before what it exports by comes to it."""
+    make(*args, **kwargs)
+    with contained("marking the records of a logger provider"):
+        _watching[0].mark(provider)
 
 
 def logs_wanted(*, wanted: bool) -> bool:

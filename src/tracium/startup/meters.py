@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import metrics
 from opentelemetry.sdk import _configuration
@@ -16,10 +16,12 @@ from tracium.attributes import TENANT_ID
 from tracium.faults import contained
 from tracium.forks import in_children
 from tracium.signals.metrics import DEFAULT_NAMES, DEFAULT_TENANTS, TenantMeterProvider
+from tracium.startup.deadline import Deadline
 from tracium.startup.exporter import TraciumMetricExporter
-from tracium.startup.metric_exporters import is_otlp, metric_exporters, once
+from tracium.startup.metric_exporters import metric_exporters
 from tracium.startup.metric_limits import is_unset, raised_limits, watch_limit
 from tracium.startup.metric_reader import ExportingMetricReader
+from tracium.startup.otlp import is_otlp, once
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
 
     from tracium.destination import Destination
+
+# Milliseconds for what takes none.
+_MOMENT: Final = 100.0
 
 
 class Meters:
@@ -66,6 +71,7 @@ class Meters:
         # What has our readers, and whether children are looked after.
         self._following = False
         self._sdk: Any = None
+        self._ours = not isinstance(there, TenantMeterProvider)
         if isinstance(there, TenantMeterProvider):
             self.provider = there
             self._take_default(default)
@@ -97,7 +103,7 @@ class Meters:
         if not is_unset(metrics.get_meter_provider()):
             return
         given = exporter_args_map or {}
-        readers = [self._reader(kind, given.get(kind, {})) for kind in once(exporters_or_readers.values())]
+        readers = [self._reader(kind, given.get(kind, {})) for kind in once(exporters_or_readers).values()]
         more = {} if meter_configurator is None else {"_meter_configurator": meter_configurator}
         # The end of the process is ours: it keeps to the timeout, and comes in children too.
         self._sdk = MeterProvider(
@@ -150,10 +156,29 @@ class Meters:
         self._added = [reader]
         self._follow([*self._readers, reader])
 
-    def update(self, destination: Destination, default: str | None, aliases: Sequence[str] = ()) -> None:
-        """Let what `init` was told later take effect on what is recorded and exported from now on."""
+    def update(
+        self,
+        destination: Destination,
+        default: str | None,
+        aliases: Sequence[str] = (),
+        *,
+        names: Iterable[str] | None = None,
+        tenants: int | None = None,
+    ) -> None:
+        """Let what `init` was told later take effect on what is recorded and exported from now on.
+
+        Args:
+            destination: As for the first time, as the others.
+            default: As above.
+            aliases: Names besides `tenant.id` under which the tenant is written.
+            names: As above; they hold for instruments that are made from now on. None changes nothing, as for `tenants`.
+            tenants: As above.
+        """
         self._destination = destination
         self._take_default(default)
+        if self._ours:
+            self.provider.names = self.provider.names if names is None else names
+            self.provider.tenants.limit = self.provider.tenants.limit if tenants is None else tenants
         self.provider.aliases = tuple(aliases)
         for exporter in self.exporters:
             exporter.redirect(destination)
@@ -175,20 +200,31 @@ class Meters:
                 done.append(False)
         return all(done)
 
+    def close(self) -> None:
+        """Let our readers export what was recorded so far and end; `shutdown` waits for them."""
+        for exporter in self.exporters:
+            exporter.close_soon()
+        for reader in self._readers:
+            reader.close()
+
     def shutdown(self, timeout_millis: float) -> None:
         """Send what was recorded so far, waiting `timeout_millis` at most, and export no more.
 
         The app's own provider goes on, and ends as the app wants it to.
         """
-        for exporter in self.exporters:
-            exporter.close_soon()
+        deadline = Deadline(timeout_millis / 1000)
+        self.close()
+        for reader in self._readers:
+            with contained("ending the export of metrics"):
+                reader.shutdown(deadline.left * 1000)
         sdk, self._sdk = self._sdk, None
-        ours = [] if sdk is None or self.joined else [sdk]
-        for each in (*ours, *self._added):
-            try:
-                each.shutdown(timeout_millis=timeout_millis)
-            except Exception as error:  # noqa: BLE001 - as above
-                _say_unflushed(error)
+        if sdk is None or self.joined:
+            return
+        try:
+            # Without any time left it would not end its readers that are not ours.
+            sdk.shutdown(timeout_millis=max(deadline.left * 1000, _MOMENT))
+        except Exception as error:  # noqa: BLE001 - as above
+            _say_unflushed(error)
 
     def drain(self, timeout_millis: float) -> None:
         """Send what was recorded so far from this thread, because the process ends by a signal."""
@@ -201,9 +237,9 @@ class Meters:
                 finish(timeout_millis / 1000)
 
     def give_up(self) -> None:
-        """Send no more, not even what is under way: the process waits no longer."""
+        """Count as lost what is under way: the process waits no longer."""
         for exporter in self.exporters:
-            exporter.end()
+            exporter.give_up()
 
     def _reader(self, kind: type[MetricExporter | MetricReader], arguments: Mapping[str, Any]) -> MetricReader:
         if issubclass(kind, MetricReader):

@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from opentelemetry.sdk.metrics.export import MetricExporter, MetricReader
+from typing import Final
 
 _EXPORTER: Final = "OTEL_METRICS_EXPORTER"
 
@@ -28,20 +23,6 @@ def metric_exporters(*, wanted: bool, protocol: str) -> list[str]:
     if not wanted or any(name.startswith("otlp") for name in _environment_exporters()):
         return []
     return ["otlp_proto_grpc" if protocol == "grpc" else "otlp_proto_http"]
-
-
-def once(kinds: Iterable[type[MetricExporter | MetricReader]]) -> Iterator[type[MetricExporter | MetricReader]]:
-    """The same, with one OTLP exporter at most: ours stands for all of them, and would send everything twice."""
-    otlp = False
-    for kind in kinds:
-        if not is_otlp(kind) or not otlp:
-            yield kind
-        otlp = otlp or is_otlp(kind)
-
-
-def is_otlp(kind: type) -> bool:
-    """Whether it is an OTLP exporter of the SDK's own."""
-    return kind.__module__.startswith("opentelemetry.exporter.otlp.")
 
 
 def _environment_exporters() -> list[str]:

@@ -54,13 +54,18 @@ class ExportingMetricReader(MetricReader):
         """Export what was recorded so far; tell whether it could be collected."""
         return self._ended or (self._export(timeout_millis) and self.exporter.force_flush(timeout_millis))
 
+    def close(self) -> None:
+        """Let the thread export what was recorded so far and end; `shutdown` waits for it."""
+        if not self._moving:
+            self._stop.set()
+
     def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:  # noqa: ARG002 - the interface's
         """Export what was recorded so far, within the timeout, and no more after it."""
         if self._moving or self._ended:
             return
         self._ended = True
         begun = time.monotonic()
-        self._stop.set()
+        self.close()
         self._thread.join(timeout_millis / 1000)
         left = timeout_millis - (time.monotonic() - begun) * 1000
         self.exporter.shutdown(timeout_millis=max(left, 0))

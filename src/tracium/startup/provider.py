@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from opentelemetry import trace
@@ -19,17 +20,21 @@ from tracium.signals.genai import ContentPolicy, GenAISpanProcessor
 from tracium.signals.sampling import SampleRates
 from tracium.startup import content_switch
 from tracium.startup.batches import BoundedBatchSpanProcessor
+from tracium.startup.deadline import Deadline, together
 from tracium.startup.delivery import watch_queue
 from tracium.startup.exporter import TraciumSpanExporter
 from tracium.startup.identity import agent_defaults, described, distribution
-from tracium.startup.joining import add, exports
+from tracium.startup.joining import add, exports, has
 from tracium.startup.logs import Logs, log_exporters
 from tracium.startup.meters import Meters
 from tracium.startup.metric_exporters import metric_exporters, metrics_wanted
+from tracium.startup.otlp import is_otlp, once
 from tracium.startup.steps import nothing, steps
 from tracium.tenancy.marking import direct_marking
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from opentelemetry.sdk.trace import SpanProcessor
     from opentelemetry.sdk.trace.export import SpanExporter
 
@@ -65,22 +70,24 @@ class Pipeline:
         self._timeout = 0.0
 
     def start(self, settings: Settings, auto_version: str | None = None) -> None:
-        """Make the global providers, or join those that are there.
+        """Make the global providers, or join those that are there. If that fails it may be called again, and goes on.
 
         Args:
             settings: What the user configured.
             auto_version: Version of `opentelemetry-instrument`, when it starts us.
         """
         watch_queue()
-        self.logs = Logs(settings.destination, settings.flush_timeout, settings.default_tenant)
+        if self.logs is None:
+            self.logs = Logs(settings.destination, settings.flush_timeout, settings.default_tenant)
         if _is_unset() and os.environ.get(_CONFIG_FILE):
             _configuration._OTelSDKConfigurator()._configure()  # type: ignore[no-untyped-call] # noqa: SLF001 - as below
-        self.meters = Meters(
-            settings.destination,
-            names=settings.tenant_metrics,
-            tenants=settings.metric_tenants,
-            default=settings.default_tenant,
-        )
+        if self.meters is None:
+            self.meters = Meters(
+                settings.destination,
+                names=settings.tenant_metrics,
+                tenants=settings.metric_tenants,
+                default=settings.default_tenant,
+            )
         if _is_unset():
             self._make(settings, auto_version)
         else:
@@ -97,42 +104,47 @@ class Pipeline:
             self._add_export(settings)
         self._follow(settings)
 
-    def flush(self, timeout_millis: int) -> bool:
-        """Send what is there, whoever exports it; tell whether all was handed over in that time."""
-        flush: Any = getattr(self.provider, "force_flush", None)
-        flushes = [flush] if callable(flush) else []
-        flushes += [signal.flush for signal in (self.logs, self.meters) if signal is not None]
-        # None of them is left out because another one failed.
-        done = [each(timeout_millis) is not False for each in flushes]
-        return all(done)
+    def flush(self, seconds: float) -> bool:
+        """Send what is there, whoever exports it; tell whether all was handed over in that time.
+
+        The SDK's flush takes a time but does not keep to it, and what hangs for one signal costs no other.
+        """
+        return self._flush(Deadline(seconds))
 
     def shutdown(self) -> None:
-        """Send what is there, within the timeout, and no more after it."""
-        if self.calls is not None:
-            self.calls.give_up()
-        if self.batches is not None:
-            self.batches.shutdown()
-        if self.logs is not None:
-            self.logs.shutdown()
-        if self.meters is not None:
-            self.meters.shutdown(self._timeout * 1000)
+        """Send what is there, within the timeout, and no more after it.
+
+        No thread is begun for it, because at the end of the interpreter none can be: those of the queues send at the same
+        time, and this one waits for them.
+        """
+        deadline = Deadline(self._timeout)
+        self._close()
+        self._await(deadline)
+
+    def finish(self) -> None:
+        """The same, also for the app's own providers, which nobody ends where Python's own exit does not come."""
+        deadline = Deadline(self._timeout)
+        self._close()
+        if self.joined or any(signal is not None and signal.joined for signal in (self.logs, self.meters)):
+            self._flush(deadline)
+        self._await(deadline)
 
     def drain(self) -> None:
-        """The same from a thread that may take no lock that another one holds."""
+        """Send what is there from a thread that may take no lock that another one holds, however long it takes."""
         if self.calls is not None:
             self.calls.give_up()
+        drains: list[Callable[[], object]] = []
         if self.batches is not None:
-            self.batches.drain()
+            drains.append(self.batches.drain)
         if self.logs is not None:
-            self.logs.drain()
+            drains.append(self.logs.drain)
         if self.meters is not None:
-            self.meters.drain(self._timeout * 1000)
+            drains.append(partial(self.meters.drain, self._timeout * 1000))
+        together(drains)
 
     def give_up(self) -> None:
-        """Send no more, not even what is under way: the process waits no longer."""
-        if self.batches is not None:
-            self.batches.exporter.shutdown()
-        for signal in (self.logs, self.meters):
+        """Count as lost what has not been sent: the process waits no longer."""
+        for signal in (self.batches, self.logs, self.meters):
             if signal is not None:
                 signal.give_up()
 
@@ -144,15 +156,40 @@ class Pipeline:
         batches = self.batches if signal is Signal.TRACES else logs
         return None if batches is None else batches.exporter
 
+    def _close(self) -> None:
+        """Let everything that is there be sent, all at the same time, and take no more."""
+        if self.calls is not None:
+            self.calls.give_up()
+        for signal in (self.batches, self.logs, self.meters):
+            if signal is not None:
+                signal.close()
+
+    def _await(self, deadline: Deadline) -> None:
+        """Wait for what is being sent, but not beyond the deadline."""
+        if self.batches is not None:
+            self.batches.shutdown(deadline)
+        if self.logs is not None:
+            self.logs.shutdown(deadline)
+        if self.meters is not None:
+            self.meters.shutdown(deadline.left * 1000)
+
+    def _flush(self, deadline: Deadline) -> bool:
+        flush: Any = getattr(self.provider, "force_flush", None)
+        flushes = [flush] if callable(flush) else []
+        flushes += [signal.flush for signal in (self.logs, self.meters) if signal is not None]
+        return together([partial(each, int(deadline.left * 1000)) for each in flushes], deadline)
+
     def _make(self, settings: Settings, auto_version: str | None) -> None:
         names = _exporters(settings)
         for signal in Signal:
             os.environ.setdefault(signal.variable("PROTOCOL"), settings.destination.of(signal).protocol)
         logs, meters = cast("Logs", self.logs), cast("Meters", self.meters)
         with steps(
-            _init_logging=logs.make, _init_metrics=meters.make if metrics_wanted(wanted=settings.metrics) else nothing
+            _init_tracing=_with_one_otlp(_configuration._init_tracing),  # noqa: SLF001 - a distro's way in
+            _init_logging=logs.make,
+            _init_metrics=meters.make if metrics_wanted(wanted=settings.metrics) else nothing,
         ):
-            _configuration._initialize_components(  # noqa: SLF001 - a distro's way in
+            _configuration._initialize_components(  # noqa: SLF001 - as above
                 auto_instrumentation_version=auto_version,
                 trace_exporter_names=names,
                 metric_exporter_names=metric_exporters(
@@ -168,8 +205,13 @@ class Pipeline:
         self.provider = trace.get_tracer_provider()
 
     def _join(self, settings: Settings) -> None:
-        self.joined = True
         self.provider = trace.get_tracer_provider()
+        if self.tenants is not None and has(self.provider, self.tenants):
+            # Ours, from a start that failed after it was made.
+            if self.batches is None:
+                self._add_export(settings)
+            return
+        self.joined = True
         if not callable(getattr(self.provider, "add_span_processor", None)):
             kind = f"{type(self.provider).__module__}.{type(self.provider).__qualname__}"
             notices.say(
@@ -203,7 +245,13 @@ class Pipeline:
             self.tenants.default, self.tenants.aliases = default, names
         logs.update(settings.destination, settings.flush_timeout, default)
         logs.tenants.aliases = names
-        meters.update(settings.destination, default, names)
+        meters.update(
+            settings.destination,
+            default,
+            names,
+            names=settings.tenant_metrics,
+            tenants=settings.metric_tenants,
+        )
         self._settle_content(settings, logs)
         self._sample(settings)
         resource = getattr(self.provider, "resource", None)
@@ -230,14 +278,23 @@ class Pipeline:
             )
 
     def _settle_content(self, settings: Settings, logs: Logs) -> None:
-        policy = content_switch.apply(ContentPolicy.of(settings.capture_content), events=logs.first)
+        wanted = ContentPolicy.of(settings.capture_content)
+        if wanted.any and self.calls is None:
+            notices.say(
+                "content:unsettled",
+                logging.WARNING,
+                "capture_content= is not followed: the tracer provider lets tracium change no spans, so it could not keep back "
+                "what a tenant may not have. Use a provider of the OpenTelemetry SDK.",
+            )
+            wanted = ContentPolicy.of(value=False)
+        policy = content_switch.apply(wanted, events=logs.first)
         for settling in (self.calls, logs.content):
             if settling is not None:
                 settling.policy, settling.redact, settling.limit = policy, settings.redact, settings.content_limit
 
     def _exporting(self, exporter: SpanExporter, settings: Settings) -> SpanProcessor:
         """The processor for an exporter that the SDK made: ours instead of a plain OTLP one."""
-        if not type(exporter).__module__.startswith("opentelemetry.exporter.otlp."):
+        if not is_otlp(type(exporter)):
             return BatchSpanProcessor(exporter)
         exporter.shutdown()
         return self._batch(settings)
@@ -260,6 +317,15 @@ class Pipeline:
         for signal in (self.logs, self.meters):
             if signal is not None:
                 signal.describe(resource)
+
+
+def _with_one_otlp(step: Callable[..., None]) -> Callable[..., None]:
+    """The SDK's step that makes the tracer provider, with one exporter in place of several to the same destination."""
+
+    def take(exporters: Mapping[str, type[SpanExporter]], *args: Any, **more: Any) -> None:
+        step(once(exporters), *args, **more)
+
+    return take
 
 
 def _is_unset() -> bool:

@@ -15,6 +15,7 @@ from tracium.startup.children import finish_children, set_up_children
 from tracium.startup.exit import Exit
 from tracium.startup.instrumentation import Instrumentation, leave_out
 from tracium.startup.probe import write_report_for_doctor, write_reports_for_doctor
+from tracium.startup.sdk_errors import told
 
 if TYPE_CHECKING:
     from tracium.startup.provider import Pipeline
@@ -33,6 +34,8 @@ class Runtime:
         self._lock = threading.RLock()
         in_children(self._renew_lock)
         self._given: dict[str, Any] = {}
+        # The pipeline from its first start on, which may have failed.
+        self._begun: Pipeline | None = None
         self._exit: Exit | None = None
         self.settings: Settings | None = None
         self.pipeline: Pipeline | None = None
@@ -47,17 +50,19 @@ class Runtime:
             merged = {**self._given, **{option: value for option, value in given.items() if value is not None}}
             settings = resolve(merged)
             trust = _trust_of(settings)
-            self._given = merged
             install_trust(trust)
             install_propagator()
             if settings.disabled:
+                if self.settings is None:
+                    write_reports_for_doctor()
                 self._say_disabled()
             elif self.pipeline is None:
                 self._start(settings, auto_version)
             elif settings != self.settings:
-                self.pipeline.update(settings)
+                with told():
+                    self.pipeline.update(settings)
                 self._say_destination(settings)
-            self.settings = settings
+            self._given, self.settings = merged, settings
 
     def instrument(self) -> None:
         """Apply the instrumentors, unless the SDK is disabled."""
@@ -76,15 +81,7 @@ class Runtime:
         pipeline = self.pipeline
         if self.settings is None or pipeline is None:
             return True
-        seconds = self.settings.flush_timeout if timeout is None else timeout
-        done: list[bool] = []
-        # The SDK's flush takes a time but does not keep to it.
-        flushing = threading.Thread(
-            target=lambda: done.append(pipeline.flush(int(seconds * 1000))), name="tracium-flush", daemon=True
-        )
-        flushing.start()
-        flushing.join(seconds)
-        return bool(done and done[0])
+        return pipeline.flush(self.settings.flush_timeout if timeout is None else timeout)
 
     def shutdown(self) -> None:
         """Send what is there and end our part; a later `init` or `trace` does not begin anew."""
@@ -92,6 +89,9 @@ class Runtime:
             pipeline = self.pipeline
         if pipeline is not None:
             pipeline.shutdown()
+        self._leave()
+
+    def _leave(self) -> None:
         with self._lock:
             # Not before: a signal that comes while the last spans are sent would end the process at once.
             if self._exit is not None:
@@ -110,9 +110,9 @@ class Runtime:
 
     def finish(self) -> None:
         """Send what is there, whoever exports it, and end our part, because the process ends without Python's own exit."""
-        if self.pipeline is not None and self.pipeline.joined:
-            self.flush()
-        self.shutdown()
+        if self.pipeline is not None:
+            self.pipeline.finish()
+        self._leave()
 
     @property
     def given(self) -> dict[str, Any] | None:
@@ -123,11 +123,14 @@ class Runtime:
         # The SDK is only imported where it is used: not with OTEL_SDK_DISABLED, not for set_tenant() alone.
         from tracium.startup.provider import Pipeline  # noqa: PLC0415
 
-        # What is registered first to run at exit runs last: the report tells of the last spans too.
-        write_reports_for_doctor()
-        self.pipeline = Pipeline()
-        self.pipeline.start(settings, auto_version)
-        self._exit = Exit(self.shutdown, self._drain, self._give_up, lambda: settings.flush_timeout)
+        if self._begun is None:
+            # What is registered first to run at exit runs last: the report tells of the last spans too.
+            write_reports_for_doctor()
+            self._begun = Pipeline()
+        with told():
+            self._begun.start(settings, auto_version)
+        self.pipeline = self._begun
+        self._exit = Exit(self.shutdown, self._drain, self._give_up, lambda: (self.settings or settings).flush_timeout)
         self._exit.watch()
         finish_children(self)
         self._say_destination(settings)
