@@ -227,3 +227,16 @@ def test_arguments_have_their_older_names_and_places():
     assert (config.base_url, config.timeout, config.fail_open) == ("http://localhost:4318", 10.0, True)
     with pytest.raises(RemovedError, match="OTEL_EXPORTER_OTLP_TIMEOUT"):
         tracium.TraciumClientConfig("http://localhost:4318", 3)
+
+
+def test_a_run_that_is_made_by_hand_is_a_run():
+    """As the older SDK's own was made; and every run passes for one."""
+    client = tracium.get_client
+    with tracium.AgentTraceManager(
+        client, agent_name="shop", model_id="m", metadata=None, tags=["a"], trace_id=None
+    ) as run:
+        assert isinstance(run, tracium.AgentTrace)
+        assert isinstance(run, tracium.AgentTraceManager)
+    assert not isinstance("run", tracium.AgentTraceManager)
+    with pytest.raises(RemovedError, match="start_trace"):
+        tracium.AgentTraceManager(client, agent_name="shop", lazy_start=True)

@@ -35,7 +35,7 @@ _RETRIES = "a library for retries, such as stamina or tenacity"
 
 OLDER_NAMES: Final[Mapping[str, OlderName]] = {
     "AgentTraceHandle": OlderName("tracium.agents", "AgentTrace", "tracium.AgentTrace"),
-    "AgentTraceManager": OlderName("tracium.agents", "AgentTrace", "tracium.AgentTrace"),
+    "AgentTraceManager": OlderName("tracium.legacy.manager", "AgentTraceManager", "tracium.start_trace()"),
     "ContextThread": OlderName(
         "tracium.legacy.threads",
         "ContextThread",
