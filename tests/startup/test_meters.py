@@ -15,7 +15,8 @@ from support.receiver import grpc_receiver, http_receiver
 from support.recorder import recorder
 
 from tracium import notices
-from tracium.startup.metric_exporters import metric_exporters, metrics_wanted
+from tracium.destination import Signal
+from tracium.startup.asked import further, named
 from tracium.startup.metric_reader import ExportingMetricReader
 
 SETTINGS = """
@@ -27,10 +28,11 @@ SETTINGS = """
     from opentelemetry.sdk.metrics.export import InMemoryMetricReader
     from opentelemetry.sdk.resources import Resource
     from tracium import notices
+    from tracium.destination import Signal
     from tracium.settings import resolve
     from tracium.startup.instrumentation import Instrumentation
     from tracium.startup.meters import Meters
-    from tracium.startup.metric_exporters import metric_exporters
+    from tracium.startup.asked import further
 
     logging.basicConfig()
     destination = resolve({}).destination
@@ -53,7 +55,7 @@ START = """
         meters = Meters(destination, **options)
         _configuration._init_metrics = meters.make
         _configuration._initialize_components(
-            metric_exporter_names=metric_exporters(wanted=wanted, protocol=destination.protocol)
+            metric_exporter_names=further(Signal.METRICS, wanted=wanted, protocol=destination.protocol)
         )
         return meters
 """
@@ -173,20 +175,19 @@ def test_exporters_of_the_environment_are_respected(receiver, exporters, wanted,
 
 def test_what_is_wanted_is_told_by_the_option_or_the_environment(monkeypatch):
     """None and nothing mean no metrics; an OTLP exporter that is named is not asked for again."""
-    for named, otlp in (
+    for variable, otlp in (
         ("", True),
         ("none", True),
         ("console", True),
         ("otlp", False),
         ("console, otlp_proto_grpc", False),
     ):
-        monkeypatch.setenv("OTEL_METRICS_EXPORTER", named)
-        assert metrics_wanted(wanted=False) is (named not in {"", "none"})
-        assert metrics_wanted(wanted=True)
-        assert metric_exporters(wanted=True, protocol="grpc") == (["otlp_proto_grpc"] if otlp else [])
-        assert metric_exporters(wanted=False, protocol="grpc") == []
+        monkeypatch.setenv("OTEL_METRICS_EXPORTER", variable)
+        assert bool(named(Signal.METRICS)) is (variable not in {"", "none"})
+        assert further(Signal.METRICS, wanted=True, protocol="grpc") == (["otlp_proto_grpc"] if otlp else [])
+        assert further(Signal.METRICS, wanted=False, protocol="grpc") == []
     monkeypatch.setenv("OTEL_METRICS_EXPORTER", "none")
-    assert metric_exporters(wanted=True, protocol="http/protobuf") == ["otlp_proto_http"]
+    assert further(Signal.METRICS, wanted=True, protocol="http/protobuf") == ["otlp_proto_http"]
 
 
 CLIENTS = """

@@ -19,6 +19,7 @@ from tracium.settings import DEFAULT_CONTENT_LIMIT
 from tracium.signals import TenantLogRecordProcessor
 from tracium.signals.genai import ContentLogRecordProcessor, ContentPolicy
 from tracium.signals.log_bridge import LogBridge
+from tracium.startup.asked import further, named
 from tracium.startup.batches import BoundedBatchLogRecordProcessor
 from tracium.startup.exporter import TraciumLogExporter
 from tracium.startup.failure import exporting
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from tracium.destination import Destination
     from tracium.startup.deadline import Deadline
 
-_EXPORTER: Final = "OTEL_LOGS_EXPORTER"
 # The variables of OpenTelemetry's own handlers, for which ours stands.
 _SDK_HANDLER: Final = "OTEL_PYTHON_LOGGING_AUTO_INSTRUMENTATION_ENABLED"
 _PACKAGE_HANDLER: Final = "OTEL_PYTHON_LOG_AUTO_INSTRUMENTATION"
@@ -123,7 +123,7 @@ class Logs:
                 self._bridge = None
             return
         if self._own is None and _is_unset(_logs.get_logger_provider()):
-            names = log_exporters(wanted=wanted, protocol=self._destination.of(Signal.LOGS).protocol)
+            names = further(Signal.LOGS, wanted=wanted, protocol=self._destination.of(Signal.LOGS).protocol)
             # Whoever asks for a handler and names no exporter asks for no export.
             names += _configuration._get_exporter_names("logs")  # noqa: SLF001 - a distro's way in
             _, _, found = _configuration._import_exporters([], [], names)  # noqa: SLF001 - as above
@@ -237,24 +237,7 @@ def _made(make: Any, provider: Any, args: Any, kwargs: Any) -> None:
 def logs_wanted(*, wanted: bool) -> bool:
     """Whether log records shall be exported: by the option `logs`, or by OTEL_LOGS_EXPORTER or a variable of handlers."""
     asked = os.environ.get(_SDK_HANDLER, "").strip().lower() == "true"
-    return wanted or asked or bool(_environment_exporters())
-
-
-def log_exporters(*, wanted: bool, protocol: str) -> list[str]:
-    """Names of exporters that the SDK shall make besides those of OTEL_LOGS_EXPORTER, which it reads itself.
-
-    Args:
-        wanted: The option `logs`.
-        protocol: That of our destination.
-    """
-    if not wanted or any(name.startswith("otlp") for name in _environment_exporters()):
-        return []
-    return ["otlp_proto_grpc" if protocol == "grpc" else "otlp_proto_http"]
-
-
-def _environment_exporters() -> list[str]:
-    names = [name.strip() for name in os.environ.get(_EXPORTER, "").split(",")]
-    return [name for name in names if name and name.lower() != "none"]
+    return wanted or asked or bool(named(Signal.LOGS))
 
 
 def _level() -> int:

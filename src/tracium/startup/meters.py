@@ -13,12 +13,13 @@ from opentelemetry.sdk.metrics.export import MetricReader
 
 from tracium import notices
 from tracium.attributes import TENANT_ID
+from tracium.destination import Signal
 from tracium.faults import contained
 from tracium.forks import in_children
 from tracium.signals.metrics import DEFAULT_NAMES, DEFAULT_TENANTS, TenantMeterProvider
+from tracium.startup.asked import further
 from tracium.startup.deadline import Deadline
 from tracium.startup.exporter import TraciumMetricExporter
-from tracium.startup.metric_exporters import metric_exporters
 from tracium.startup.metric_limits import is_unset, raised_limits, watch_limit
 from tracium.startup.metric_reader import ExportingMetricReader
 from tracium.startup.otlp import is_otlp, once
@@ -127,7 +128,7 @@ class Meters:
         if self.exporters:
             return
         if is_unset(metrics.get_meter_provider()):
-            names = metric_exporters(wanted=True, protocol=self._destination.protocol)
+            names = further(Signal.METRICS, wanted=True, protocol=self._destination.of(Signal.METRICS).protocol)
             names += _configuration._get_exporter_names("metrics")  # noqa: SLF001 - a distro's way in, as the next
             _, found, _ = _configuration._import_exporters([], names, [])  # noqa: SLF001
             self.make(found, resource)

@@ -19,15 +19,15 @@ from tracium.signals import ids, tenant_span_processor
 from tracium.signals.genai import ContentPolicy, GenAISpanProcessor
 from tracium.signals.sampling import SampleRates
 from tracium.startup import content_switch
+from tracium.startup.asked import further, named
 from tracium.startup.batches import BoundedBatchSpanProcessor
 from tracium.startup.deadline import Deadline, together
 from tracium.startup.delivery import watch_queue
 from tracium.startup.exporter import TraciumSpanExporter
 from tracium.startup.identity import agent_defaults, described, distribution
 from tracium.startup.joining import add, exports, has
-from tracium.startup.logs import Logs, log_exporters
+from tracium.startup.logs import Logs
 from tracium.startup.meters import Meters
-from tracium.startup.metric_exporters import metric_exporters, metrics_wanted
 from tracium.startup.otlp import is_otlp, once
 from tracium.startup.steps import nothing, steps
 from tracium.tenancy.marking import direct_marking
@@ -187,17 +187,13 @@ class Pipeline:
         with steps(
             _init_tracing=_with_one_otlp(_configuration._init_tracing),  # noqa: SLF001 - a distro's way in
             _init_logging=logs.make,
-            _init_metrics=meters.make if metrics_wanted(wanted=settings.metrics) else nothing,
+            _init_metrics=meters.make if _wants_metrics(settings) else nothing,
         ):
             _configuration._initialize_components(  # noqa: SLF001 - as above
                 auto_instrumentation_version=auto_version,
                 trace_exporter_names=names,
-                metric_exporter_names=metric_exporters(
-                    wanted=settings.metrics, protocol=settings.destination.of(Signal.METRICS).protocol
-                ),
-                log_exporter_names=log_exporters(
-                    wanted=settings.logs, protocol=settings.destination.of(Signal.LOGS).protocol
-                ),
+                metric_exporter_names=_further(Signal.METRICS, settings, wanted=settings.metrics),
+                log_exporter_names=_further(Signal.LOGS, settings, wanted=settings.logs),
                 resource_attributes={**described(settings), **distribution()},
                 span_processors=self._marking(),
                 export_span_processor=cast("Any", lambda exporter: self._exporting(exporter, settings)),
@@ -256,7 +252,7 @@ class Pipeline:
         self._sample(settings)
         resource = getattr(self.provider, "resource", None)
         logs.start(resource, wanted=settings.logs, elsewhere=settings.wanted)
-        if metrics_wanted(wanted=settings.metrics):
+        if _wants_metrics(settings):
             meters.start(Resource.create() if resource is None else resource)
         self._describe(settings)
 
@@ -304,7 +300,7 @@ class Pipeline:
         return self.batches
 
     def _add_export(self, settings: Settings) -> None:
-        if "otlp" in _names() or settings.wanted or _TRACES_EXPORTER not in os.environ:
+        if "otlp" in named(Signal.TRACES) or settings.wanted or _TRACES_EXPORTER not in os.environ:
             add(cast("trace.TracerProvider", self.provider), self._batch(settings))
 
     def _describe(self, settings: Settings) -> None:
@@ -332,13 +328,15 @@ def _is_unset() -> bool:
     return isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
 
 
-def _names() -> list[str]:
-    return [name.strip() for name in os.environ.get(_TRACES_EXPORTER, "").split(",") if name.strip()]
+def _further(signal: Signal, settings: Settings, *, wanted: bool) -> list[str]:
+    return further(signal, wanted=wanted, protocol=settings.destination.of(signal).protocol)
+
+
+def _wants_metrics(settings: Settings) -> bool:
+    return settings.metrics or bool(named(Signal.METRICS))
 
 
 def _exporters(settings: Settings) -> list[str]:
-    """Names of exporters that the SDK shall make besides those of OTEL_TRACES_EXPORTER, which it reads itself."""
-    names = _names()
-    if any(name.startswith("otlp") for name in names) or (names and not settings.wanted):
-        return []
-    return ["otlp_proto_grpc" if settings.destination.protocol == "grpc" else "otlp_proto_http"]
+    """Names of exporters of spans that the SDK shall make: ours, unless OTEL_TRACES_EXPORTER names others or none."""
+    unset = not os.environ.get(_TRACES_EXPORTER, "").strip()
+    return _further(Signal.TRACES, settings, wanted=unset or settings.wanted)
