@@ -40,7 +40,7 @@ from tracium.tenancy import (
 
 if TYPE_CHECKING:
     from tracium import queues
-    from tracium.signals.genai import redact_text
+    from tracium.signals.genai.redaction import redact_text
     from tracium.signals.log_filter import TenantLogFilter
     from tracium.signals.usage_record import record_usage
 
@@ -89,7 +89,7 @@ __all__ = [
 _LAZY = {
     "TenantLogFilter": "tracium.signals.log_filter",
     "record_usage": "tracium.signals.usage_record",
-    "redact_text": "tracium.signals.genai",
+    "redact_text": "tracium.signals.genai.redaction",
 }
 
 

@@ -13,7 +13,6 @@ from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from tracium.forks import in_children
-from tracium.signals.sampling import TenantSampling
 from tracium.startup.deadline import Deadline
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
     from opentelemetry.sdk.trace import ReadableSpan, Span
 
-    from tracium.signals.sampling import SampleRates
+    from tracium.signals.sampling import SampleRates, TenantSampling
     from tracium.startup.exporter import TraciumLogExporter, TraciumSpanExporter
 
 _NOTHING: Final = Context()
@@ -173,6 +172,8 @@ class BoundedBatchSpanProcessor(Bounded, BatchSpanProcessor):
             names: Those besides `tenant.id` under which the tenant is written.
         """
         if self.sampling is None:
+            from tracium.signals.sampling import TenantSampling  # noqa: PLC0415 - not for apps that export all
+
             self.sampling = TenantSampling(_Queue(super().on_end), rates)
         self.sampling.update(rates, keep_errors=keep_errors, default=default)
         self.sampling.tenant_attributes = names

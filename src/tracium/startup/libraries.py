@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from importlib import metadata
 from typing import TYPE_CHECKING, Final
@@ -161,6 +162,7 @@ def library_of(entry_point: str) -> Library | None:
     return next((library for library in LIBRARIES if library.entry_point == entry_point), None)
 
 
+@functools.cache
 def installed_version(distribution: str) -> str | None:
     """The version of a distribution that is installed, or None."""
     try:

@@ -17,7 +17,6 @@ from tracium.defaults import install_defaults
 from tracium.destination import Signal
 from tracium.signals import ids, tenant_span_processor
 from tracium.signals.genai import ContentPolicy, GenAISpanProcessor
-from tracium.signals.sampling import SampleRates
 from tracium.startup import content_switch
 from tracium.startup.asked import further, named
 from tracium.startup.batches import BoundedBatchSpanProcessor
@@ -266,6 +265,8 @@ class Pipeline:
                     "with endpoint= or TRACIUM_ENDPOINT to have tracium export what it samples.",
                 )
         elif settings.sample or self.batches.sampling is not None:
+            from tracium.signals.sampling import SampleRates  # noqa: PLC0415 - not for apps that export all
+
             self.batches.sample(
                 SampleRates(settings.sample or {"*": 1.0}),
                 keep_errors=settings.sample_errors,

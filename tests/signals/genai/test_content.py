@@ -17,9 +17,9 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 import tracium
-from tracium import faults, notices
+from tracium import faults, notices, redact_text
 from tracium.signals import TenantLogRecordProcessor, tenant_span_processor
-from tracium.signals.genai import ContentLogRecordProcessor, ContentPolicy, redact_text, settle_span
+from tracium.signals.genai import ContentLogRecordProcessor, ContentPolicy, settle_span
 from tracium.signals.genai.content import settle
 
 LIMIT = 32_768

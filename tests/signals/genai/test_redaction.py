@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracium.signals.genai import redact_text
+from tracium import redact_text
 from tracium.signals.genai.redaction import is_secret_field, redaction_of
 
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"

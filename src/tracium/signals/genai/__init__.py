@@ -3,13 +3,11 @@
 from tracium.signals.genai.content import ContentLogRecordProcessor, settle_span
 from tracium.signals.genai.policy import ContentPolicy
 from tracium.signals.genai.processor import GenAISpanProcessor, settles_content
-from tracium.signals.genai.redaction import redact_text
 
 __all__ = [
     "ContentLogRecordProcessor",
     "ContentPolicy",
     "GenAISpanProcessor",
-    "redact_text",
     "settle_span",
     "settles_content",
 ]

@@ -16,8 +16,6 @@ from tracium import notices
 from tracium.attributes import CONTENT_CUT, CONTENT_DROPPED, EVENT_NAME, EVENT_NAME_DEPRECATED, TENANT_ID
 from tracium.faults import fault
 from tracium.signals.genai.keys import Holds, all_plain, holds, holds_in_event, is_genai, is_genai_event
-from tracium.signals.genai.redaction import redaction_of
-from tracium.signals.genai.rewriting import Marks, Rewriting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +24,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
 
     from tracium.signals.genai.policy import ContentPolicy
+    from tracium.signals.genai.rewriting import Rewriting
 
     Redact = bool | Callable[[str], str] | None
 
@@ -165,7 +164,13 @@ def _tenant(values: Mapping[str, Any]) -> str | None:
 
 def _rewriting(tenant: str | None, policy: ContentPolicy, redact: Redact, limit: int) -> Rewriting | None:
     """How the content of `tenant` is rewritten; None if it may have none."""
-    return Rewriting(redaction_of(redact), limit, Marks()) if policy.allows(tenant) else None
+    if not policy.allows(tenant):
+        return None
+    # The patterns take time to be made, and most apps capture nothing.
+    from tracium.signals.genai.redaction import redaction_of  # noqa: PLC0415
+    from tracium.signals.genai.rewriting import Marks, Rewriting  # noqa: PLC0415
+
+    return Rewriting(redaction_of(redact), limit, Marks())
 
 
 def _content_among(values: Mapping[str, Any]) -> list[str]:
