@@ -64,8 +64,10 @@ def test_the_bridge_is_closed_for_good(bridge):
     assert bridge.bodies == []
 
 
-def test_records_about_exports_stay_here(bridge):
+def test_records_about_exports_stay_here(bridge, caplog):
     """By their logger, by the thread that exports, by what they are said about, by what they are sent by."""
+    # Libraries that other tests import may have turned it down.
+    caplog.set_level(logging.DEBUG, "urllib3.connectionpool")
     logging.getLogger("opentelemetry.exporter.otlp.proto.http._log_exporter").error("Failed")
     logging.getLogger("opentelemetry.sdk._shared_internal").warning("Queue full")
     with unexported():
