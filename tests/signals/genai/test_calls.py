@@ -284,6 +284,33 @@ def test_a_span_may_die_in_any_thread_and_inside_any_lock(site):
     assert set(site.ended) == {f"call {number}" for number in range(50)}
 
 
+def test_calls_of_many_threads_inside_one_step_count_once(site):
+    """They begin and end while the step does; of two kinds."""
+    failed = []
+
+    def call(number):
+        try:
+            operation = "embeddings" if number % 2 else "chat"
+            inner = site.start(operation, above=step, name=f"{operation} {number}", attributes=USAGE)
+            site.start(operation, above=inner, name=f"within {number}", attributes=USAGE).end()
+            inner.end()
+        except Exception as error:
+            failed.append(error)
+
+    for _ in range(20):
+        step = site.start(name="step")
+        threads = [threading.Thread(target=call, args=(number,)) for number in range(8)]
+        for thread in threads:
+            thread.start()
+        step.end()
+        for thread in threads:
+            thread.join()
+    assert failed == []
+    told = [span.name for span in site.exporter.get_finished_spans() if INPUT in span.attributes]
+    assert len(told) == 160
+    assert all(name.startswith("within") for name in told)
+
+
 def test_server_spans_begin_something_new(site):
     """A service that is called in process is not a part of the caller's call."""
     outer = site.start(name="outer")

@@ -54,11 +54,12 @@ class Call:
         self.span_id = span_id
         self.kind = kind
         self.outer = outer
-        self.counted: frozenset[Kind] = frozenset()
-        self.owed: frozenset[Kind] = frozenset()
-        self.inside: list[Call] = []
+        # Calls inside end in whatever threads: each change of these is one step.
+        self.counted: set[Kind] = set()
+        self.owed: set[Kind] = set()
+        self.inside: set[Call] = set()
         if outer is not None:
-            outer.inside.append(self)
+            outer.inside.add(self)
         self.told: Kind | None = None
         self.over = False
 
@@ -74,32 +75,31 @@ class Call:
         """Note that it has told its usage, and let all calls around it know."""
         self.told = kind
         for outer in self.around:
-            outer.counted |= {kind}
+            outer.counted.add(kind)
 
     def owe(self, kind: Kind) -> None:
         """Let all calls around it know that its usage is not told, and that it counts on them."""
         for outer in self.around:
-            outer.owed |= {kind}
+            outer.owed.add(kind)
 
     def settle_debt(self, kind: Kind) -> bool:
         """Take over what calls inside it owe; tell whether they owe anything."""
         owes = kind in self.owed
         if owes:
             for outer in self.around:
-                outer.owed -= {kind}
+                outer.owed.discard(kind)
         return owes
 
     def end(self) -> None:
         """Its span has ended."""
         self.over = True
         self.inside.clear()
-        outer = self.outer
-        if outer is not None and self in outer.inside:
-            outer.inside.remove(self)
+        if self.outer is not None:
+            self.outer.inside.discard(self)
 
     def goes_on(self, kind: Kind) -> bool:
         """Whether a call of this kind inside it is open: a stream that outlives the step that began it."""
-        return any((inner.kind is kind and not inner.over) or inner.goes_on(kind) for inner in self.inside)
+        return any((inner.kind is kind and not inner.over) or inner.goes_on(kind) for inner in tuple(self.inside))
 
     def is_told(self, kind: Kind) -> bool:
         """Whether a call inside this one, or around it, has told the usage."""
