@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
-from tracium.cli.usage import command, usage_csv, usage_table
+from tracium.cli.usage import command, print_usage, usage_csv, usage_table
 from tracium.server.timerange import TimeRange
 from tracium.server.usage import TenantUsage, UsageReport
 
@@ -143,3 +143,11 @@ def test_an_empty_tenant(tmp_path):
     result = invoke("--data", str(tmp_path), "--tenant", "")
     assert result.exit_code == 2
     assert "at least one tenant" in result.output
+
+
+@pytest.mark.parametrize("tenant", ["550e8400-e29b-41d4-a716-446655440000", "org_123:workspace_456"])
+def test_an_id_of_usual_length_is_whole_in_a_narrow_terminal(tenant, capsys, monkeypatch):
+    """It can be copied and searched for, also in a pipe."""
+    monkeypatch.setenv("COLUMNS", "60")
+    print_usage([usage(tenant), usage("acme")])
+    assert tenant in capsys.readouterr().out

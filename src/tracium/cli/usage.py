@@ -32,6 +32,8 @@ _FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
 _MILLISECONDS_PER_SECOND: Final = 1000
 # With it the table fills 80 columns when the numbers are large.
 _TENANT_WIDTH: Final = 14
+# An id up to this length, a UUID's, is not broken in two.
+_WHOLE: Final = 36
 
 
 class _Since(click.ParamType[datetime]):
@@ -94,7 +96,8 @@ def usage_table(rows: Sequence[TenantUsage], *, title: str | None = None) -> Tab
         pad_edge=False,
         collapse_padding=True,
     )
-    table.add_column("Tenant", overflow="fold", min_width=_TENANT_WIDTH)
+    longest = max((_shown_tenant(row.tenant).cell_len for row in rows), default=0)
+    table.add_column("Tenant", overflow="fold", min_width=max(_TENANT_WIDTH, min(longest, _WHOLE)))
     for heading in ("Traces", "Calls", "Tokens in", "Tokens out", "Errors", "p50", "p95"):
         table.add_column(heading, justify="right", no_wrap=True)
     for row in rows:
