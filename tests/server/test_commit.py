@@ -11,10 +11,15 @@ from support.otlp_requests import request, span
 
 from tracium.exceptions import StoreError
 from tracium.server.app import create_app
+from tracium.server.batch import Batch
 from tracium.server.commit import Committer
-from tracium.server.otlp import TraceBatch
-from tracium.server.receiver import Limits
-from tracium.server.refusal import NotWrittenError, OverloadedError
+from tracium.server.ingest import UnreadableError
+from tracium.server.intake import Limits
+from tracium.server.refusal import BadBodyError, NotWrittenError, OverloadedError
+
+
+def batch(body, signal="traces"):
+    return Batch(signal, body, 1, body.ljust(16, b"\0"))
 
 
 async def test_what_arrives_during_a_write_goes_into_the_next():
@@ -27,9 +32,9 @@ async def test_what_arrives_during_a_write_goes_into_the_next():
 
     committer = Committer(write)
     committer.start()
-    first = asyncio.create_task(committer.commit(TraceBatch(b"0", 1)))
+    first = asyncio.create_task(committer.commit(batch(b"0")))
     await asyncio.sleep(0.05)
-    others = [asyncio.create_task(committer.commit(TraceBatch(b"%d" % at, 1))) for at in range(1, 50)]
+    others = [asyncio.create_task(committer.commit(batch(b"%d" % at))) for at in range(1, 50)]
     await asyncio.sleep(0.05)
     assert not any(task.done() for task in (first, *others))
     may_go_on.set()
@@ -38,24 +43,54 @@ async def test_what_arrives_during_a_write_goes_into_the_next():
     assert [len(group) for group in groups] == [1, 49]
 
 
-async def test_a_batch_that_the_store_refuses_harms_no_other(caplog):
-    """When a group fails, each of its batches is written by itself."""
+async def test_a_batch_that_the_store_cannot_read_harms_no_other():
+    """When a group cannot be read, each of its batches is written by itself, and one is told that it is bad."""
     written = []
 
-    def write(bodies):
-        if b"bad" in bodies:
-            raise StoreError("the disk is full")
-        written.extend(bodies)
+    def write(batches):
+        if any(one.body == b"bad" for one in batches):
+            raise UnreadableError("it is no protobuf")
+        written.extend(one.body for one in batches)
 
     committer = Committer(write)
-    waiting = [asyncio.create_task(committer.commit(TraceBatch(body, 1))) for body in (b"a", b"bad", b"b")]
+    waiting = [asyncio.create_task(committer.commit(batch(body))) for body in (b"a", b"bad", b"b")]
     await asyncio.sleep(0)
     committer.start()
     answers = await asyncio.gather(*waiting, return_exceptions=True)
     await committer.close()
     assert written == [b"a", b"b"]
-    assert [type(answer) for answer in answers] == [type(None), NotWrittenError, type(None)]
+    assert [type(answer) for answer in answers] == [type(None), BadBodyError, type(None)]
+
+
+async def test_a_store_that_cannot_write_is_said(caplog):
+    """A full disk is everybody's fault alike: all of the group are asked to come again, and the log says why."""
+
+    def write(_batches):
+        raise StoreError("the disk is full")
+
+    committer = Committer(write)
+    waiting = [asyncio.create_task(committer.commit(batch(body))) for body in (b"a", b"b")]
+    await asyncio.sleep(0)
+    committer.start()
+    answers = await asyncio.gather(*waiting, return_exceptions=True)
+    await committer.close()
+    assert [type(answer) for answer in answers] == [NotWrittenError, NotWrittenError]
     assert "the disk is full" in caplog.text
+
+
+async def test_each_signal_is_written_by_itself():
+    """A group has batches of one signal, the longest waiting first, and none is left behind."""
+    groups = []
+    committer = Committer(lambda batches: groups.append([one.body for one in batches]))
+    waiting = [
+        asyncio.create_task(committer.commit(batch(body, signal)))
+        for body, signal in ((b"1", "traces"), (b"2", "logs"), (b"3", "traces"), (b"4", "metrics"))
+    ]
+    await asyncio.sleep(0)
+    committer.start()
+    await asyncio.gather(*waiting)
+    await committer.close()
+    assert groups == [[b"1", b"3"], [b"2"], [b"4"]]
 
 
 async def test_closing_writes_what_was_taken_and_takes_no_more():
@@ -63,13 +98,13 @@ async def test_closing_writes_what_was_taken_and_takes_no_more():
     written = []
     committer = Committer(written.extend)
     committer.start()
-    waiting = asyncio.create_task(committer.commit(TraceBatch(b"a", 1)))
+    waiting = asyncio.create_task(committer.commit(batch(b"a")))
     await asyncio.sleep(0)
     await committer.close()
     await waiting
-    assert written == [b"a"]
+    assert [one.body for one in written] == [b"a"]
     with pytest.raises(OverloadedError, match="shutting down"):
-        await committer.commit(TraceBatch(b"b", 1))
+        await committer.commit(batch(b"b"))
 
 
 class _StuckStore:
@@ -78,7 +113,7 @@ class _StuckStore:
     def __init__(self):
         self.may_go_on = threading.Event()
 
-    def insert_traces(self, _bodies):
+    def commit(self, _batches):
         self.may_go_on.wait(10)
 
 

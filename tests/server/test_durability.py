@@ -126,7 +126,7 @@ def test_a_store_of_a_newer_release_is_refused(tmp_path):
     with Serving(tmp_path) as server:
         assert server.end() == 0
     subprocess.run([sys.executable, "-c", _FUTURE, str(tmp_path / "store")], check=True, timeout=60)
-    with pytest.raises(AssertionError, match="has schema version 999, made by a newer tracium; this one knows 2"):
+    with pytest.raises(AssertionError, match="has schema version 999, made by a newer tracium; this one knows "):
         Serving(tmp_path)
 
 

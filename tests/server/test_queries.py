@@ -23,7 +23,7 @@ TENANTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size
 
 
 def put(store, *spans):
-    store.insert_traces([read_traces(request(*spans).SerializeToString(), PROTOBUF).body])
+    store.commit([read_traces(request(*spans).SerializeToString(), PROTOBUF)])
 
 
 def usage_of(store, tenant, time_range=HOUR):

@@ -19,6 +19,7 @@ from tracium.exceptions import StoreError
 from tracium.server.composites import json_text
 from tracium.server.location import Directory
 from tracium.server.otlp import JSON, PROTOBUF, read_traces
+from tracium.server.scope import TenantScope
 from tracium.server.store import Store
 
 SLOW = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -95,7 +96,8 @@ def go_json(value):
 
 
 def read(store, trace_id, columns="SpanAttributes"):
-    rows = store.rows(f"SELECT {columns} FROM otel_traces WHERE TraceId = {{id:String}}", {"id": trace_id.hex()})
+    sql = f"SELECT {columns} FROM otel_traces WHERE TraceId = {{id:String}}"
+    rows = store.rows(TenantScope.all(), sql, {"id": trace_id.hex()})
     assert len(rows) == 1
     return rows[0]
 
@@ -112,7 +114,7 @@ def test_protobuf_round_trip(store, attributes, name, state):
     sent.events.add(name=name, time_unix_nano=7).attributes.extend(sent.attributes)
     link = sent.links.add(trace_id=os.urandom(16), span_id=os.urandom(8), trace_state=state)
     link.attributes.extend(sent.attributes)
-    store.insert_traces([read_traces(request(sent).SerializeToString(), PROTOBUF).body])
+    store.commit([read_traces(request(sent).SerializeToString(), PROTOBUF)])
     row = read(
         store,
         sent.trace_id,
@@ -129,7 +131,7 @@ def test_protobuf_round_trip(store, attributes, name, state):
 def test_json_round_trip(store, attributes):
     """The same spans come back when they were sent as OTLP's JSON, with hexadecimal ids."""
     sent = span("acme", parent=os.urandom(8), attributes=attributes)
-    store.insert_traces([read_traces(json.dumps(otlp_json(sent)).encode(), JSON).body])
+    store.commit([read_traces(json.dumps(otlp_json(sent)).encode(), JSON)])
     row = read(store, sent.trace_id, "SpanAttributes, SpanId, ParentSpanId")
     assert row["SpanAttributes"] == {"tenant.id": "acme", **as_text(attributes)}
     assert (row["SpanId"], row["ParentSpanId"]) == (sent.span_id.hex(), sent.parent_span_id.hex())
@@ -165,7 +167,7 @@ def test_doubles_in_json_are_written_like_go(value):
 def test_doubles_in_sql_are_written_like_go(store, values):
     """A double that the engine writes has the same digits."""
     sent = span(attributes={str(at): value for at, value in enumerate(values)})
-    store.insert_traces([read_traces(request(sent).SerializeToString(), PROTOBUF).body])
+    store.commit([read_traces(request(sent).SerializeToString(), PROTOBUF)])
     assert read(store, sent.trace_id)["SpanAttributes"] == {
         str(at): go_double(value) for at, value in enumerate(values)
     }
@@ -176,7 +178,7 @@ def test_columns_of_the_exporter(store):
     end = 1_800_000_000_123_456_789
     sent = span("acme", end=end, milliseconds=5, kind=5, parent=b"\1" * 8)
     sent.status.code, sent.status.message = 2, "no"
-    store.insert_traces([read_traces(request(sent).SerializeToString(), PROTOBUF).body])
+    store.commit([read_traces(request(sent).SerializeToString(), PROTOBUF)])
     row = read(
         store,
         sent.trace_id,
@@ -208,7 +210,7 @@ def test_columns_of_the_exporter(store):
 def test_span_kinds(store, kind, name):
     """Each span kind has the exporter's name."""
     sent = span(kind=kind)
-    store.insert_traces([read_traces(request(sent).SerializeToString(), PROTOBUF).body])
+    store.commit([read_traces(request(sent).SerializeToString(), PROTOBUF)])
     assert read(store, sent.trace_id, "SpanKind AS k")["k"] == name
 
 
@@ -225,7 +227,7 @@ def test_model_columns(store):
             "gen_ai.usage.completion_tokens": 9,
         }
     )
-    store.insert_traces([read_traces(request(old, new).SerializeToString(), PROTOBUF).body])
+    store.commit([read_traces(request(old, new).SerializeToString(), PROTOBUF)])
     columns = "Provider, Model, InputTokens, OutputTokens"
     assert list(read(store, old.trace_id, columns).values()) == ["openai", "asked", 3, None]
     assert list(read(store, new.trace_id, columns).values()) == ["anthropic", "answered", 0, 9]
@@ -234,7 +236,7 @@ def test_model_columns(store):
 def test_a_span_that_ends_before_it_starts_keeps_its_end(store):
     """A clock that was set back makes no latency of 584 years, and the span still belongs to its end."""
     sent = span(end=1_800_000_000_000_000_000, milliseconds=-5)
-    store.insert_traces([read_traces(request(sent).SerializeToString(), PROTOBUF).body])
+    store.commit([read_traces(request(sent).SerializeToString(), PROTOBUF)])
     row = read(store, sent.trace_id, "Duration, toUnixTimestamp64Nano(EndTime) AS stop")
     assert row == {"Duration": 0, "stop": 1_800_000_000_000_000_000}
 
@@ -256,15 +258,16 @@ def test_one_commit_over_many_days(store):
     """A batch of old spans over more days than the engine takes by default is stored whole."""
     trace_id, day = os.urandom(16), 86_400 * 10**9
     spans = [span(trace_id=trace_id, end=1_700_000_000_000_000_000 + at * day) for at in range(150)]
-    store.insert_traces([read_traces(request(*spans).SerializeToString(), PROTOBUF).body])
-    rows = store.rows("SELECT count() AS n FROM otel_traces WHERE TraceId = {id:String}", {"id": trace_id.hex()})
+    store.commit([read_traces(request(*spans).SerializeToString(), PROTOBUF)])
+    sql = "SELECT count() AS n FROM otel_traces WHERE TraceId = {id:String}"
+    rows = store.rows(TenantScope.all(), sql, {"id": trace_id.hex()})
     assert rows == [{"n": 150}]
 
 
 def test_the_reading_connection_cannot_write(store):
     """A query that would change data is refused by the engine itself."""
     with pytest.raises(StoreError, match="readonly"):
-        store.rows("TRUNCATE TABLE otel_traces", {})
+        store.rows(TenantScope.all(), "TRUNCATE TABLE otel_traces")
 
 
 def test_a_second_store_in_one_directory_is_refused(store, directory):

@@ -10,10 +10,10 @@ from starlette.middleware import Middleware
 from starlette.routing import Route
 
 from tracium.server.api import Api
-from tracium.server.budget import Budget
 from tracium.server.commit import Committer
 from tracium.server.hosts import LOOPBACK, HostAllowList
-from tracium.server.receiver import Limits, Receiver, logs_not_stored, metrics_not_stored
+from tracium.server.intake import Intake, Limits
+from tracium.server.receiver import Receiver
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
@@ -31,8 +31,9 @@ def create_app(store: Store, *, hosts: Iterable[str] = (), limits: Limits = _DEF
         hosts: names to answer to besides those of the loopback interface.
         limits: what the receiver takes.
     """
-    committer = Committer(store.insert_traces)
-    receiver = Receiver(committer, Budget(limits.waiting_bytes), limits)
+    committer = Committer(store.commit)
+    intake = Intake(committer, limits)
+    receiver = Receiver(intake)
     api = Api(store)
 
     @contextlib.asynccontextmanager
@@ -46,8 +47,8 @@ def create_app(store: Store, *, hosts: Iterable[str] = (), limits: Limits = _DEF
     return Starlette(
         routes=[
             Route("/v1/traces", receiver.traces, methods=["POST"]),
-            Route("/v1/logs", logs_not_stored, methods=["POST"]),
-            Route("/v1/metrics", metrics_not_stored, methods=["POST"]),
+            Route("/v1/logs", receiver.logs, methods=["POST"]),
+            Route("/v1/metrics", receiver.metrics, methods=["POST"]),
             Route("/api/v1/usage", api.usage),
             Route("/health", api.health),
             Route("/ready", api.ready),

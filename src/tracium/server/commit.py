@@ -9,26 +9,28 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from tracium.server.refusal import NotWrittenError, OverloadedError
+from tracium.server.ingest import UnreadableError
+from tracium.server.refusal import BadBodyError, NotWrittenError, OverloadedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tracium.server.otlp import TraceBatch
+    from tracium.server.batch import Batch
+    from tracium.server.refusal import Refusal
 
 _logger: Final = logging.getLogger(__name__)
 
 # A write costs 20 to 35 ms whatever its size, and each one leaves a file set that has to be merged later.
-_ENOUGH_SPANS: Final = 5_000
+_ENOUGH_ITEMS: Final = 20_000
 _INTERVAL_SECONDS: Final = 0.05
 # One write's limits, so that a backlog needs bounded memory in the engine.
-_MOST_SPANS: Final = 50_000
+_MOST_ITEMS: Final = 50_000
 _MOST_BYTES: Final = 64 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
-    batch: TraceBatch
+    batch: Batch
     written: asyncio.Future[None]
 
 
@@ -39,7 +41,7 @@ class Committer:
     ago or enough spans wait, whichever is first, and what arrives while one runs goes into the next.
     """
 
-    def __init__(self, write: Callable[[Sequence[bytes]], None]) -> None:
+    def __init__(self, write: Callable[[Sequence[Batch]], None]) -> None:
         self._write = write
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="tracium-commit")
         self._waiting: list[_Waiting] = []
@@ -51,10 +53,11 @@ class Committer:
         """Begin to write; to be called in the event loop."""
         self._task = asyncio.create_task(self._run(), name="tracium-commit")
 
-    async def commit(self, batch: TraceBatch) -> None:
+    async def commit(self, batch: Batch) -> None:
         """Return when `batch` is durably written.
 
         Raises:
+            BadBodyError: the store cannot read it.
             NotWrittenError: the store did not take it.
             OverloadedError: the process is about to end.
         """
@@ -90,49 +93,59 @@ class Committer:
     async def _gather(self, until: float) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout_at(until):
-                while not self._closing and sum(one.batch.spans for one in self._waiting) < _ENOUGH_SPANS:
+                while not self._closing and sum(one.batch.items for one in self._waiting) < _ENOUGH_ITEMS:
                     self._changed.clear()
                     await self._changed.wait()
 
     def _next_group(self) -> list[_Waiting]:
-        size = spans = length = 0
-        for one in self._waiting:
-            spans += one.batch.spans
+        """What is written next: of one signal, the one that has waited longest, as much as may be."""
+        signal = self._waiting[0].batch.signal
+        group: list[_Waiting] = []
+        rest: list[_Waiting] = []
+        items = length = 0
+        for at, one in enumerate(self._waiting):
+            if one.batch.signal != signal:
+                rest.append(one)
+                continue
+            items += one.batch.items
             length += len(one.batch.body)
-            if size and (spans > _MOST_SPANS or length > _MOST_BYTES):
+            if group and (items > _MOST_ITEMS or length > _MOST_BYTES):
+                rest += self._waiting[at:]
                 break
-            size += 1
-        group, self._waiting = self._waiting[:size], self._waiting[size:]
+            group.append(one)
+        self._waiting = rest
         return group
 
     async def _write_group(self, group: Sequence[_Waiting]) -> None:
         try:
             await self._in_thread(group)
-        except Exception as error:  # noqa: BLE001 - whatever it is, somebody waits for an answer
+        except UnreadableError as error:
             await self._write_apart(group, error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, somebody waits for an answer
+            _logger.error("%d requests were not written, their senders are asked to repeat them: %s", len(group), error)  # noqa: TRY400 - the message says it
+            _answer(group, NotWrittenError(str(error)))
         else:
-            for one in group:
-                _answer(one, None)
+            _answer(group, None)
 
-    async def _write_apart(self, group: Sequence[_Waiting], cause: Exception) -> None:
-        """Write each batch by itself, so that what the store refuses in one harms no other."""
+    async def _write_apart(self, group: Sequence[_Waiting], cause: UnreadableError) -> None:
+        """Write each batch by itself, so that what the store cannot read in one harms no other."""
         if len(group) == 1:
-            _logger.error("a batch of %d spans was not written: %s", group[0].batch.spans, cause)
-            _answer(group[0], cause)
+            _answer(group, BadBodyError(str(cause)))
             return
         for one in group:
             await self._write_group([one])
 
     async def _in_thread(self, group: Sequence[_Waiting]) -> None:
-        bodies = [one.batch.body for one in group]
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._write, bodies)
+        batches = [one.batch for one in group]
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._write, batches)
 
 
-def _answer(one: _Waiting, cause: Exception | None) -> None:
-    # Done already if its client went away.
-    if one.written.done():
-        return
-    if cause is None:
-        one.written.set_result(None)
-    else:
-        one.written.set_exception(NotWrittenError(str(cause)))
+def _answer(group: Sequence[_Waiting], cause: Refusal | None) -> None:
+    for one in group:
+        # Done already if its client went away.
+        if one.written.done():
+            continue
+        if cause is None:
+            one.written.set_result(None)
+        else:
+            one.written.set_exception(cause)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+import queue
 import tempfile
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import clickhouse_connect
@@ -21,21 +21,39 @@ if TYPE_CHECKING:
 
     from clickhouse_connect.driver.client import Client
 
-# 2: a query may choose its own settings, but changes neither data nor this one.
-_READ_ONLY: Final = {"readonly": 2}
+_READING: Final = {
+    # 2: a query may choose its own settings, but changes neither data nor this one.
+    "readonly": 2,
+    # No question may keep the others waiting for ever, or take the memory that receiving needs.
+    "max_execution_time": 60,
+    "max_memory_usage": 2 * 2**30,
+}
 
 
-@dataclass(frozen=True, slots=True)
+# A question that runs while another one does has a connection of its own; more than these wait.
+_READERS: Final = 4
+
+
 class Engine:
-    """One connection that writes and one that cannot."""
+    """One connection that writes, and some that cannot."""
 
-    write: Client
-    read: Client
+    def __init__(self, **options: Any) -> None:
+        with contextlib.ExitStack() as opened:
+            self.write: Final[Client] = opened.enter_context(clickhouse_connect.get_client(**options))
+            self._readers: queue.SimpleQueue[Client] = queue.SimpleQueue()
+            for _ in range(_READERS):
+                reader = clickhouse_connect.get_client(settings=_READING, **options)
+                self._readers.put(opened.enter_context(reader))
+            self.close = opened.pop_all().close
 
-    def close(self) -> None:
-        """Close both connections."""
-        self.read.close()
-        self.write.close()
+    @contextlib.contextmanager
+    def reader(self) -> Iterator[Client]:
+        """A connection that reads, for the time of the block."""
+        client = self._readers.get()
+        try:
+            yield client
+        finally:
+            self._readers.put(client)
 
 
 def connect(location: Directory | Server) -> Engine:
@@ -57,7 +75,7 @@ def _connect_embedded(directory: Directory) -> Engine:
         except ImportError as error:
             raise missing_engine() from error
         try:
-            return _engine(interface="chdb", path=str(directory.engine))
+            return Engine(interface="chdb", path=str(directory.engine))
         except (ClickHouseError, OSError, RuntimeError) as error:
             raise StoreError(f"the store in {directory} cannot be opened: {error}") from error
 
@@ -65,20 +83,11 @@ def _connect_embedded(directory: Directory) -> Engine:
 def _connect_server(server: Server) -> Engine:
     try:
         # Without a session, queries of several threads run side by side.
-        return _engine(dsn=server.dsn, autogenerate_session_id=False)
+        return Engine(dsn=server.dsn, autogenerate_session_id=False)
     except (ClickHouseError, OSError, ValueError) as error:
         raise StoreError(
             f"the ClickHouse at {server} cannot be used: {error}. Check that it runs, and the DSN's port and password."
         ) from error
-
-
-def _engine(**options: Any) -> Engine:
-    write = clickhouse_connect.get_client(**options)
-    try:
-        return Engine(write=write, read=clickhouse_connect.get_client(settings=_READ_ONLY, **options))
-    except BaseException:
-        write.close()
-        raise
 
 
 @contextlib.contextmanager

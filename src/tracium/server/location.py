@@ -30,6 +30,11 @@ class Directory:
         """The file that the process which has the store open keeps locked."""
         return self.path / "lock"
 
+    @property
+    def journal(self) -> Path:
+        """The file in which a write is noted before it begins."""
+        return self.path / "journal"
+
     def __str__(self) -> str:
         return str(self.path)
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Final
 
+from tracium.server.scope import TenantScope
 from tracium.server.usage import TenantUsage, UsageReport
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tracium.server.scope import TenantScope
     from tracium.server.store import Store
     from tracium.server.timerange import TimeRange
 
@@ -32,7 +32,7 @@ def usage(store: Store, scope: TenantScope, time_range: TimeRange) -> UsageRepor
     Raises:
         StoreError: the store could not answer.
     """
-    rows = store.rows(_usage_sql(_in_scope(scope)), {**_scope(scope), **_range(time_range)})
+    rows = store.rows(scope, _USAGE_SQL, _range(time_range))
     return UsageReport(time_range, tuple(sorted(map(_tenant_usage, rows), key=_rank)))
 
 
@@ -42,15 +42,14 @@ def ready(store: Store) -> None:
     Raises:
         StoreError: the store could not answer.
     """
-    store.rows("SELECT 1 AS one", {})
+    store.rows(TenantScope.all(), "SELECT 1 AS one")
 
 
 # A span counts once however often it was sent. The tenant is part of what makes it the same: no tenant can displace
 # another one's span by sending its ids. A model-call span around another one of its kind is the same call seen from
 # further away; the inner one is what the provider answered. Usage that was recorded by hand, and model calls of traces that
 # were sampled out, stand alone: they are no traces.
-def _usage_sql(in_scope: str) -> str:
-    return f"""
+_USAGE_SQL: Final = f"""
 SELECT
     TenantId AS tenant,
     uniqExactIf(TraceId, NOT IsAlone) AS traces,
@@ -78,22 +77,14 @@ FROM
         (
             SELECT TenantId, TraceId, ParentSpanId, Operation = 'embeddings'
             FROM otel_traces
-            WHERE IsModelCall AND ParentSpanId != '' AND {in_scope} AND {_NEAR_RANGE}
+            WHERE IsModelCall AND ParentSpanId != '' AND {_NEAR_RANGE}
         ) AS IsCall
     FROM otel_traces
-    WHERE {in_scope} AND {_IN_RANGE}
+    WHERE {_IN_RANGE}
     LIMIT 1 BY TenantId, TraceId, SpanId
 )
 GROUP BY tenant
 """  # noqa: S608 - joined from constants; values are bound
-
-
-def _in_scope(scope: TenantScope) -> str:
-    return "true" if scope.tenants is None else "TenantId IN {tenants:Array(String)}"
-
-
-def _scope(scope: TenantScope) -> dict[str, Any]:
-    return {} if scope.tenants is None else {"tenants": list(scope.tenants)}
 
 
 def _range(time_range: TimeRange) -> dict[str, int]:

@@ -22,8 +22,6 @@ CREATE TABLE IF NOT EXISTS tracium_schema (Version UInt32, AppliedAt DateTime('U
 ENGINE = MergeTree ORDER BY Version SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
 """
 
-TRACES_PROTO: Final = (_PACKAGE / "otlp_traces.proto").read_text(encoding="utf-8")
-
 
 def migrate(client: Client, location: Directory | Server, *, create: bool) -> None:
     """Bring the store's tables to this release's version.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import logging
+import threading
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -11,30 +13,27 @@ from clickhouse_connect.driver.exceptions import Error as ClickHouseError
 from tracium.exceptions import StoreError
 from tracium.server.engine import connect
 from tracium.server.extra import missing_engine
+from tracium.server.ingest import Ingest
+from tracium.server.journal import Journal
 from tracium.server.location import Directory, Server
-from tracium.server.schema import TRACES_PROTO, migrate
+from tracium.server.schema import migrate
+from tracium.server.wall import walled
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from types import TracebackType
 
+    from tracium.server.batch import Batch
     from tracium.server.engine import Engine
+    from tracium.server.scope import TenantScope
 
-_PROTOBUF_SETTINGS: Final = {
-    "format_schema_source": "string",
-    "format_schema": TRACES_PROTO,
-    "format_schema_message_name": "Request",
-    # A server's profile may queue inserts and answer before they are written.
-    "async_insert": 0,
-    # Retried spans are folded away when parts are merged; doing it in every insert, too, makes it half as fast.
-    "optimize_on_insert": 0,
-    # One old or imported batch may span many days, and a refusal would hit every batch in the same commit.
-    "max_partitions_per_insert_block": 0,
-}
+_logger: Final = logging.getLogger(__name__)
 
 
 class Store:
     """The tables of one location, at this release's version.
+
+    Every method may be called from any thread, and blocks.
 
     Args:
         location: the directory or the server.
@@ -46,46 +45,77 @@ class Store:
 
     def __init__(self, location: Directory | Server, *, create: bool = True) -> None:
         self.location: Final = location
+        self._writing = threading.Lock()
         with contextlib.ExitStack() as opened:
             self._announce = _lock(location, opened)
             self._engine: Engine = connect(location)
             opened.callback(self._engine.close)
             migrate(self._engine.write, location, create=create)
+            self._ingest = Ingest(self._engine.write, _journal(location, opened))
+            self._finish_what_a_crash_left()
             self._close = opened.pop_all().close
 
     def announce(self, url: str) -> None:
         """Tell other processes of this machine where this one answers."""
         self._announce(url)
 
-    def insert_traces(self, requests: Sequence[bytes]) -> None:
-        """Write serialised ``ExportTraceServiceRequest`` messages; on return they survive a power cut.
+    def commit(self, batches: Sequence[Batch]) -> None:
+        """Write batches of one signal; on return they survive a power cut. One whose key is known is left out.
 
         Raises:
-            StoreError: they were not written, or not all of them.
+            UnreadableError: the engine cannot read them; nothing was written.
+            StoreError: they were not written, or not all of them; what was is finished before the next ones.
         """
-        # Messages of one type, one behind the other, are one message with their repeated fields joined.
-        body = b"".join(requests)
-        try:
-            self._engine.write.raw_insert(
-                "otlp_traces", insert_block=body, fmt="ProtobufSingle", settings=_PROTOBUF_SETTINGS
-            )
-        except (ClickHouseError, OSError) as error:
-            raise StoreError(f"the store in {self.location} could not write: {error}") from error
+        with self._writing, self._as_store_error("write"):
+            self._ingest.commit(batches)
 
-    def rows(self, sql: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """Answer a read-only query; for `queries` alone, which scopes every one.
+    def rows(self, scope: TenantScope, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        """Answer a read-only query; for `queries` and the like, which know whose question it is.
+
+        Args:
+            scope: whose data the engine lets the query see, whatever it asks for.
+            sql: a SELECT without a SETTINGS clause; ``{name:Type}`` stands for a parameter.
+            parameters: the values, bound by the engine.
 
         Raises:
             StoreError: the store could not answer.
         """
-        try:
-            return list(self._engine.read.query(sql, parameters=dict(parameters)).named_results())
-        except (ClickHouseError, OSError) as error:
-            raise StoreError(f"the store in {self.location} could not answer: {error}") from error
+        with self._as_store_error("answer"), self._engine.reader() as client:
+            return list(client.query(walled(sql, scope), parameters=dict(parameters or {})).named_results())
+
+    def write(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
+        """Run one statement that changes something; on return the change survives a power cut.
+
+        Raises:
+            StoreError: the store refused it.
+        """
+        with self._writing, self._as_store_error("write"):
+            self._engine.write.command(sql, parameters=dict(parameters or {}))
+
+    def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """Write plain rows; on return they survive a power cut.
+
+        Raises:
+            StoreError: they were not written.
+        """
+        with self._writing, self._as_store_error("write"):
+            self._engine.write.insert(table, rows, column_names=columns)
 
     def close(self) -> None:
         """Close the engine and give the location back."""
         self._close()
+
+    def _finish_what_a_crash_left(self) -> None:
+        with self._as_store_error("finish the last write"):
+            if finished := self._ingest.finish():
+                _logger.warning("a write that had been interrupted is finished: %s", finished)
+
+    @contextlib.contextmanager
+    def _as_store_error(self, what: str) -> Any:
+        try:
+            yield
+        except (ClickHouseError, OSError) as error:
+            raise StoreError(f"the store in {self.location} could not {what}: {error}") from error
 
     def __enter__(self) -> Self:
         return self
@@ -105,3 +135,8 @@ def _lock(location: Directory | Server, opened: contextlib.ExitStack) -> Any:
     from tracium.server.lock import DirectoryLock  # noqa: PLC0415 - fcntl is missing where only a server can be used
 
     return opened.enter_context(DirectoryLock(location)).announce
+
+
+def _journal(location: Directory | Server, opened: contextlib.ExitStack) -> Journal | None:
+    """A directory has one; a server finishes a request by itself, and has each request under a token of its own."""
+    return opened.enter_context(Journal(location.journal)) if isinstance(location, Directory) else None
