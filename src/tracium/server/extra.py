@@ -10,7 +10,9 @@ from tracium.exceptions import MissingExtraError, StoreError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_SERVER_PACKAGES: Final = frozenset({"clickhouse_connect", "httptools", "rich", "starlette", "uvicorn"})
+_SERVER_PACKAGES: Final = frozenset(
+    {"clickhouse_connect", "genai_prices", "httptools", "jinja2", "rich", "starlette", "uvicorn"}
+)
 
 
 @contextlib.contextmanager
