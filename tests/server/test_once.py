@@ -8,11 +8,12 @@ import sys
 import uuid
 
 import pytest
+from support.batches import read_traces
 from support.otlp_requests import model_call, request, span
 from support.serving import Serving
 
 from tracium.server.journal import Journal, Note
-from tracium.server.otlp import PROTOBUF, read_traces
+from tracium.server.parsing import PROTOBUF
 from tracium.server.scope import TenantScope
 
 
@@ -64,8 +65,10 @@ _CRASH = """
 import os, sys
 from pathlib import Path
 from tracium.server import ingest
+from tracium.server.access.principal import Principal
 from tracium.server.location import Directory
-from tracium.server.otlp import PROTOBUF, read_traces
+from tracium.server.otlp import read_traces
+from tracium.server.parsing import PROTOBUF
 from tracium.server.store import Store
 
 data, body, where = Path(sys.argv[1]), Path(sys.argv[2]).read_bytes(), sys.argv[3]
@@ -78,7 +81,7 @@ if where == "in the middle":
 if where == "before":
     ingest.Ingest._insert = lambda *_: os._exit(9)
 ingest.Ingest._settle = lambda *_: os._exit(9)
-store.commit([read_traces(body, PROTOBUF)])
+store.commit([read_traces(body, PROTOBUF, Principal.operator()).batch])
 """
 
 

@@ -9,10 +9,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.batches import read_traces
 from support.otlp_requests import model_call, request, span
 
 from tracium.server import queries
-from tracium.server.otlp import PROTOBUF, read_traces
+from tracium.server.parsing import PROTOBUF
 from tracium.server.scope import TenantScope
 from tracium.server.timerange import TimeRange
 

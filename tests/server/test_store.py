@@ -5,94 +5,24 @@ from __future__ import annotations
 import base64
 import json
 import os
-import struct
 from datetime import UTC, datetime
-from decimal import Decimal
 
 import pytest
 from google.protobuf import json_format
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.batches import read_traces
+from support.go_values import ATTRIBUTES, TEXT, as_text, go_double, go_json
 from support.otlp_requests import request, span
 
 from tracium.exceptions import StoreError
 from tracium.server.composites import json_text
 from tracium.server.location import Directory
-from tracium.server.otlp import JSON, PROTOBUF, read_traces
+from tracium.server.parsing import JSON, PROTOBUF
 from tracium.server.scope import TenantScope
 from tracium.server.store import Store
 
 SLOW = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-TEXT = st.text(max_size=40)
-INTEGERS = st.integers(-(2**63), 2**63 - 1)
-SCALARS = st.one_of(st.none(), TEXT, st.booleans(), INTEGERS, st.floats(), st.binary(max_size=40))
-VALUES = st.recursive(
-    SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4), max_leaves=8
-)
-ATTRIBUTES = st.dictionaries(
-    st.text(min_size=1, max_size=20).filter(lambda key: key != "tenant.id"), VALUES, max_size=6
-)
-
-
-def go_string(value):
-    """What the Collector's AsString makes of a value, written down independently of the store's SQL."""
-    match value:
-        case None:
-            return ""
-        case bool():
-            return "true" if value else "false"
-        case float():
-            return go_double(value)
-        case bytes():
-            return base64.b64encode(value).decode()
-        case list() | dict():
-            return go_json(value)
-        case _:
-            return str(value)
-
-
-def go_double(value):
-    if value != value:
-        return "json: unsupported value: NaN"
-    if value in {float("inf"), float("-inf")}:
-        return "json: unsupported value: " + ("+Inf" if value > 0 else "-Inf")
-    # repr() has the shortest digits that give the value back, as Go's have.
-    decimal = Decimal(repr(abs(value))).as_tuple()
-    digits = "".join(map(str, decimal.digits)).rstrip("0") or "0"
-    power = len(decimal.digits) - 1 + decimal.exponent if value else 0
-    sign = "-" * value_is_negative(value)
-    if value != 0 and not 1e-6 <= abs(value) < 1e21:
-        fraction = f".{digits[1:]}" if digits[1:] else ""
-        return f"{sign}{digits[0]}{fraction}e{power:+d}"
-    if power < 0:
-        return f"{sign}0.{'0' * (-power - 1)}{digits}"
-    whole = digits[: power + 1].ljust(power + 1, "0")
-    return sign + whole + (f".{digits[power + 1 :]}" if digits[power + 1 :] else "")
-
-
-def value_is_negative(value):
-    return struct.pack(">d", value)[0] >> 7
-
-
-def go_json(value):
-    match value:
-        case None:
-            return "null"
-        case list():
-            return f"[{','.join(map(go_json, value))}]"
-        case dict():
-            return "{" + ",".join(f"{go_json(key)}:{go_json(value[key])}" for key in sorted(value)) + "}"
-        case str():
-            text = json.dumps(value, ensure_ascii=False)
-            for char in "<>&\u2028\u2029":
-                text = text.replace(char, f"\\u{ord(char):04x}")
-            return text
-        case bytes():
-            return f'"{go_string(value)}"'
-        case float() if value != value or abs(value) == float("inf"):
-            return f'"{go_double(value).removeprefix("json: unsupported value: ")}"'
-        case _:
-            return go_string(value)
 
 
 def read(store, trace_id, columns="SpanAttributes"):
@@ -100,10 +30,6 @@ def read(store, trace_id, columns="SpanAttributes"):
     rows = store.rows(TenantScope.all(), sql, {"id": trace_id.hex()})
     assert len(rows) == 1
     return rows[0]
-
-
-def as_text(attributes):
-    return {key: go_string(value) for key, value in attributes.items()}
 
 
 @given(attributes=ATTRIBUTES, name=TEXT, state=TEXT)

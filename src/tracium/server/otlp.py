@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from tracium.server.access.restrict import restrict
 from tracium.server.batch import Batch
 from tracium.server.composites import Flattener, values_of
-from tracium.server.parsing import JSON, PROTOBUF, parse
+from tracium.server.parsing import parse
 from tracium.server.reading import Reading, Rejections, request_key
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
     from opentelemetry.proto.trace.v1.trace_pb2 import ScopeSpans, Span
 
-__all__ = ["JSON", "PROTOBUF", "read_trace_request", "read_traces"]
+    from tracium.server.access.principal import Principal
 
 _SPANS: Final = "resourceSpans.scopeSpans.spans"
 _TRACE_ID_BYTES: Final = 16
@@ -28,18 +29,13 @@ _NO_TRACE_ID: Final = bytes(_TRACE_ID_BYTES)
 _NO_SPAN_ID: Final = bytes(_SPAN_ID_BYTES)
 
 
-def read_traces(body: bytes, content_type: str, sender: str = "") -> Batch:
-    """What of a request for ``/v1/traces`` can be stored; see `read_trace_request`."""
-    return read_trace_request(body, content_type, sender).batch
-
-
-def read_trace_request(body: bytes, content_type: str, sender: str) -> Reading:
+def read_traces(body: bytes, content_type: str, sender: Principal) -> Reading:
     """Parse and check a request for ``/v1/traces``; spans without valid ids are left out.
 
     Args:
         body: the uncompressed body.
-        content_type: `PROTOBUF` or `JSON`.
-        sender: who may have sent the same bytes with another meaning: part of what the request is known by.
+        content_type: `parsing.PROTOBUF` or `parsing.JSON`.
+        sender: who sent it: what belongs to tenants that are not theirs is left out, too.
 
     Raises:
         BadBodyError: it is no such request, or nothing of it can be stored.
@@ -51,7 +47,7 @@ def read_trace_request(body: bytes, content_type: str, sender: str) -> Reading:
         for scope_spans in resource_spans.scope_spans:
             _leave_out_misfits(scope_spans, rejections)
             count += len(scope_spans.spans)
-    rejections.refuse_if_nothing_is_left(count)
+    count -= rejections.settle(count, restrict(request, sender.scope))
     batch = Batch("traces", _FLATTENER.serialise(request), count, request_key("traces", sender, body))
     return Reading(batch, rejections.count, rejections.reason)
 
@@ -102,4 +98,4 @@ def _of_span(span: Span) -> Iterator[KeyValue]:
         yield from link.attributes
 
 
-_FLATTENER: Final = Flattener(ExportTraceServiceRequest, _values)
+_FLATTENER: Final = Flattener(ExportTraceServiceRequest, _values, plain_arrays=True)

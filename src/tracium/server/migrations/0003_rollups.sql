@@ -67,23 +67,22 @@ CREATE MATERIALIZED VIEW otlp_traces_to_otel_traces TO otel_traces AS
 WITH
     -- A double as Go writes it: ClickHouse has the same digits, but no '+' in an exponent.
     (d -> multiIf(isFinite(d), replaceRegexpOne(toString(d), 'e([0-9])', 'e+\\1'),
-                  concat('json: unsupported value: ', multiIf(isNaN(d), 'NaN', d > 0, '+Inf', '-Inf')))) AS go_double,
-    -- JSON as Go's encoding/json writes it, so that it can stand inside HTML and JavaScript.
-    (s -> replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(replaceAll(toJSONString(s), '\\/', '/'),
-          '<', '\\u003c'), '>', '\\u003e'), '&', '\\u0026'), '\u2028', '\\u2028'), '\u2029', '\\u2029')) AS quoted,
+                  isNaN(d), 'NaN', d > 0, 'Infinity', '-Infinity')) AS go_double,
+    -- JSON as Go's encoding/json writes it, so that it can stand inside JavaScript.
+    (s -> replaceAll(replaceAll(replaceAll(toJSONString(s), '\\/', '/'), '\u2028', '\\u2028'), '\u2029', '\\u2029')) AS quoted,
     (v -> multiIf(isNotNull(v.string_value), quoted(assumeNotNull(v.string_value)),
                   isNotNull(v.int_value), toString(assumeNotNull(v.int_value)),
                   isNotNull(v.bool_value), toString(assumeNotNull(v.bool_value)),
-                  isFinite(v.double_value), go_double(assumeNotNull(v.double_value)),
-                  isNotNull(v.double_value), multiIf(isNaN(v.double_value), '"NaN"', v.double_value > 0, '"+Inf"', '"-Inf"'),
-                  isNotNull(v.bytes_value), concat('"', base64Encode(assumeNotNull(v.bytes_value)), '"'),
+                  isNotNull(v.double_value), go_double(assumeNotNull(v.double_value)),
+                  v.bytes_value != '', concat('"', base64Encode(assumeNotNull(v.bytes_value)), '"'),
                   'null')) AS as_json,
     (v -> multiIf(isNotNull(v.string_value), assumeNotNull(v.string_value),
                   isNotNull(v.int_value), toString(assumeNotNull(v.int_value)),
                   isNotNull(v.bool_value), toString(assumeNotNull(v.bool_value)),
                   isNotNull(v.double_value), go_double(assumeNotNull(v.double_value)),
                   isNotNull(v.bytes_value), base64Encode(assumeNotNull(v.bytes_value)),
-                  notEmpty(v.array_value.values),
+                  -- What JSON cannot say makes Go's text empty.
+                  notEmpty(v.array_value.values) AND NOT arrayExists(e -> NOT isFinite(ifNull(e.double_value, 0)), v.array_value.values),
                   concat('[', arrayStringConcat(arrayMap(e -> as_json(e), v.array_value.values), ','), ']'),
                   '')) AS as_string,
     (attributes -> CAST(arrayMap(a -> (a.key, as_string(a.value)), attributes),
