@@ -118,7 +118,26 @@ def test_locations():
     assert str(Server("clickhouses://u:p@ch.example:8443/otel")) == "clickhouses://ch.example:8443/otel"
 
 
-def test_listening_beyond_the_machine_is_said():
-    """An address that others can reach is warned about before anything else."""
-    result = CliRunner().invoke(command, ["--host", "0.0.0.0", "--port", "0", "--dsn", "clickhouse://127.0.0.1:1/d"])
-    assert "0.0.0.0 is reachable from outside this machine" in result.output
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])
+def test_listening_beyond_the_machine_in_the_clear(host):
+    """An address that others can reach is refused before anything else, with the ways out."""
+    result = CliRunner().invoke(command, ["--host", host, "--port", "0", "--dsn", "clickhouse://127.0.0.1:1/d"])
+    assert isinstance(result.exception, TraciumError)
+    assert f"{host} is reachable from outside this machine" in str(result.exception)
+    assert "--tls-cert FILE and --tls-key FILE, or --behind-proxy NETWORK" in str(result.exception)
+
+
+def test_half_of_tls(tmp_path):
+    """A certificate without its key is refused, and so is what is no certificate."""
+    (tmp_path / "cert.pem").write_text("no certificate")
+    result = CliRunner().invoke(command, ["--tls-cert", str(tmp_path / "cert.pem")])
+    assert "--tls-cert and --tls-key go together" in result.output
+    both = ["--tls-cert", str(tmp_path / "cert.pem"), "--tls-key", str(tmp_path / "cert.pem")]
+    assert "cannot be used" in str(CliRunner().invoke(command, both).exception)
+
+
+def test_a_proxy_that_is_nowhere():
+    """A network that is none is refused."""
+    assert (
+        "'proxy' is neither an address nor a network" in CliRunner().invoke(command, ["--behind-proxy", "proxy"]).output
+    )

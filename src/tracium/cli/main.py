@@ -11,9 +11,11 @@ import click
 from tracium.exceptions import TraciumError
 
 COMMANDS: Final = {
+    "audit": "Print who did what with an administrator's power, and who read content.",
     "demo": "Run the whole product on this machine: backend, app, traffic, table.",
     "doctor": "Say where telemetry goes, what is instrumented, and what is wrong.",
     "serve": "Receive OTLP on this machine and keep it in the local store.",
+    "token": "Make, list and revoke the tokens that let others send and read.",
     "usage": "Print what each tenant did: traces, model calls, tokens, errors, latency.",
 }
 

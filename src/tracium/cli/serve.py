@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import click
 from click.core import ParameterSource
 
+from tracium.cli.protection import chosen_protection, protection_options
 from tracium.server.extra import server_extra
 from tracium.server.location import default_directory, locate
 
@@ -66,6 +66,7 @@ def chosen_location(context: click.Context) -> Directory | Server:
     metavar="NAME",
     help="A name to answer to besides --host and localhost; may be repeated.",
 )
+@protection_options
 @click.pass_context
 def command(context: click.Context, /, host: str, port: int, names: tuple[str, ...], **_: Any) -> None:
     """Receive OTLP/HTTP on this machine and keep it in the local store.
@@ -73,27 +74,11 @@ def command(context: click.Context, /, host: str, port: int, names: tuple[str, .
     An exporter gets its answer when the data is safely on disk. Ends on Ctrl-C and SIGTERM.
     """
     location = chosen_location(context)
-    if not _is_loopback(host):
-        _warn(host)
+    protection = chosen_protection(context)
     with server_extra("tracium serve"):
         from tracium.server.process import Address, serve  # noqa: PLC0415 - needs the extra
-    serve(location, Address(host, port, names), lambda url: _say_ready(url, location))
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    serve(location, Address(host, port, names, protection), lambda url: _say_ready(url, location))
 
 
 def _say_ready(url: str, location: Directory | Server) -> None:
     click.echo(f"tracium serve: listening on {url}, data in {location}")
-
-
-def _warn(host: str) -> None:
-    click.echo(
-        f"tracium serve: {host} is reachable from outside this machine, and this release asks nobody for a password. "
-        "Let only trusted machines reach it.",
-        err=True,
-    )

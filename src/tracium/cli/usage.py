@@ -5,15 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import json
-import re
 from dataclasses import asdict, fields
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from tracium.cli.serve import chosen_location, store_options
-from tracium.server.client import fetch_usage
+from tracium.cli.backend import backend_options, chosen_backend
+from tracium.cli.moments import Since
+from tracium.cli.terminal import printable
+from tracium.server.client import Endpoint, fetch_usage
 from tracium.server.extra import server_extra
 from tracium.server.location import Directory, Server
 from tracium.server.scope import TenantScope
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-_AGE: Final = re.compile(r"([0-9]+)([smhdw])", re.ASCII)
 # What a spreadsheet takes for a formula: https://owasp.org/www-community/attacks/CSV_Injection
 _FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
 _MILLISECONDS_PER_SECOND: Final = 1000
@@ -36,35 +35,16 @@ _TENANT_WIDTH: Final = 14
 _WHOLE: Final = 36
 
 
-class _Since(click.ParamType[datetime]):
-    """An age such as ``24h`` or ``7d``, or a time in ISO 8601; a time without a zone is UTC."""
-
-    name = "since"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        if isinstance(value, datetime):
-            return value
-        try:
-            return _moment(value)
-        except (ValueError, OverflowError):
-            self.fail(
-                f"{value!r} is neither an age such as 30m, 24h or 7d nor a time such as 2026-01-31T12:00", param, ctx
-            )
-
-
 @click.command("usage")
 @click.option("--tenant", "tenants", multiple=True, metavar="T", help="Only this tenant; may be repeated.")
 @click.option(
-    "--since", type=_Since(), default="24h", show_default=True, metavar="AGE|TIME", help="How far to look back."
+    "--since", type=Since(), default="24h", show_default=True, metavar="AGE|TIME", help="How far to look back."
 )
 @click.option("--json", "form", flag_value="json", help="Print JSON.")
 @click.option("--csv", "form", flag_value="csv", help="Print CSV.")
-@store_options
-@click.option("--url", envvar="TRACIUM_URL", metavar="URL", help="Ask the `tracium serve` that answers there.")
+@backend_options
 @click.pass_context
-def command(
-    context: click.Context, /, tenants: tuple[str, ...], since: datetime, form: str | None, url: str | None, **_: Any
-) -> None:
+def command(context: click.Context, /, tenants: tuple[str, ...], since: datetime, form: str | None, **_: Any) -> None:
     """Print what each tenant did: traces, model calls, tokens, errors, latency.
 
     Traces are distinct trace ids. Errors and latency are those of requests: server, consumer and parentless spans.
@@ -73,7 +53,7 @@ def command(
     scope = _scope(tenants)
     time_range = _until_now(since)
     with server_extra("tracium usage"):
-        source = url or _source(chosen_location(context))
+        source = chosen_backend(context)
         _print(_ask(source, scope, time_range), form, _nothing(source, scope))
 
 
@@ -133,13 +113,6 @@ def _scope(tenants: tuple[str, ...]) -> TenantScope:
         raise click.BadParameter(str(error), param_hint="--tenant") from error
 
 
-def _moment(text: str) -> datetime:
-    if age := _AGE.fullmatch(text):
-        return datetime.now(UTC) - timedelta(**{_UNITS[age[2]]: int(age[1])})
-    moment = datetime.fromisoformat(text)
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
 def _until_now(since: datetime) -> TimeRange:
     try:
         return TimeRange(since, datetime.now(UTC))
@@ -147,18 +120,8 @@ def _until_now(since: datetime) -> TimeRange:
         raise click.BadParameter(f"{since.isoformat()} is in the future", param_hint="--since") from error
 
 
-def _source(location: Directory | Server) -> str | Directory | Server:
-    """The URL of the process that has the store open, or the store if none has."""
-    if isinstance(location, Server) or not location.engine.exists():
-        return location
-    from tracium.server.lock import holder  # noqa: PLC0415 - fcntl is missing where only a server can be used
-
-    by = holder(location)
-    return by.url if by and by.url else location
-
-
-def _ask(source: str | Directory | Server, scope: TenantScope, time_range: TimeRange) -> UsageReport:
-    if isinstance(source, str):
+def _ask(source: Endpoint | Directory | Server, scope: TenantScope, time_range: TimeRange) -> UsageReport:
+    if isinstance(source, Endpoint):
         return fetch_usage(source, scope, time_range)
     if isinstance(source, Directory) and not source.engine.exists():
         return UsageReport(time_range, ())
@@ -196,11 +159,11 @@ def print_usage(rows: Sequence[TenantUsage], *, title: str | None = None) -> Non
     console.print(table, width=max(console.width, needed), crop=False)
 
 
-def _nothing(source: str | Directory | Server, scope: TenantScope) -> str:
+def _nothing(source: Endpoint | Directory | Server, scope: TenantScope) -> str:
     """What to do where there is no usage to print."""
-    whose = "" if scope.tenants is None else f" as {', '.join(map(_printable, scope.tenants))}"
-    endpoint = source if isinstance(source, str) else "http://localhost:4318"
-    start = "" if isinstance(source, str) else "run `tracium serve`, then "
+    whose = "" if scope.tenants is None else f" as {', '.join(map(printable, scope.tenants))}"
+    endpoint = source.url if isinstance(source, Endpoint) else "http://localhost:4318"
+    start = "" if isinstance(source, Endpoint) else "run `tracium serve`, then "
     return (
         f"To see usage, {start}start your app with tracium.trace() and OTEL_EXPORTER_OTLP_ENDPOINT={endpoint}, "
         f"use it{whose}, and ask again. For older data look further back: tracium usage --since 30d"
@@ -221,12 +184,7 @@ def _shown_tenant(tenant: str | None) -> Any:
     from rich.text import Text  # noqa: PLC0415 - of the extra `server`
 
     # Text is never read as rich's markup.
-    return Text("(none)", style="dim italic") if tenant is None else Text(_printable(tenant))
-
-
-def _printable(text: str) -> str:
-    """Text without what steers a terminal: control and direction characters are written as their escapes."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+    return Text("(none)", style="dim italic") if tenant is None else Text(printable(tenant))
 
 
 def _shown_tokens(known: int | None, unknown: int) -> str:

@@ -9,12 +9,15 @@ from starlette.responses import JSONResponse
 
 from tracium.exceptions import StoreError
 from tracium.server import queries
+from tracium.server.access.answer import refused
+from tracium.server.access.refusal import ForbiddenError
 from tracium.server.scope import TenantScope
 from tracium.server.timerange import TimeRange
 
 if TYPE_CHECKING:
     from starlette.datastructures import QueryParams
     from starlette.requests import Request
+    from starlette.responses import Response
 
     from tracium.server.store import Store
 
@@ -25,7 +28,7 @@ class Api:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def usage(self, request: Request) -> JSONResponse:
+    def usage(self, request: Request) -> Response:
         """``GET /api/v1/usage?from=TIME&to=TIME&tenant=NAME…``, or ``&scope=all`` in the place of tenants."""
         try:
             scope = _scope(request.query_params)
@@ -33,7 +36,10 @@ class Api:
         except ValueError as error:
             return JSONResponse({"error": str(error)}, 400)
         try:
+            scope = request.state.principal.narrow(scope)
             return JSONResponse(queries.usage(self._store, scope, time_range).to_json())
+        except ForbiddenError as error:
+            return refused(request.scope, error)
         except StoreError as error:
             return JSONResponse({"error": str(error)}, 503)
 

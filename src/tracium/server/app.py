@@ -7,8 +7,15 @@ from typing import TYPE_CHECKING, Final
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.routing import Route
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from tracium.server.access.api import AccessApi
+from tracium.server.access.gate import Gate
+from tracium.server.access.gatekeeper import Gatekeeper
+from tracium.server.access.headers import SecurityHeaders
+from tracium.server.access.proxy import BehindProxy
+from tracium.server.access.route import ADMIN, ANYONE, EVERY_KIND, INGEST, NUMBERS, GuardedRoute, OpenPaths
+from tracium.server.access.tokens import Tokens
 from tracium.server.api import Api
 from tracium.server.commit import Committer
 from tracium.server.hosts import LOOPBACK, HostAllowList
@@ -18,23 +25,34 @@ from tracium.server.receiver import Receiver
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
 
+    from tracium.server.access.protection import Network
     from tracium.server.store import Store
 
 _DEFAULT_LIMITS: Final = Limits()
 
 
-def create_app(store: Store, *, hosts: Iterable[str] = (), limits: Limits = _DEFAULT_LIMITS) -> Starlette:
+def create_app(
+    store: Store,
+    *,
+    hosts: Iterable[str] = (),
+    limits: Limits = _DEFAULT_LIMITS,
+    gatekeeper: Gatekeeper | None = None,
+    proxies: tuple[Network, ...] = (),
+) -> Starlette:
     """Build the application around an open store, which stays the caller's to close.
 
     Args:
         store: where spans go and answers come from.
         hosts: names to answer to besides those of the loopback interface.
         limits: what the receiver takes.
+        gatekeeper: tells who asks; without one it is made, and open to everybody until the store has a token.
+        proxies: where the proxies are that speak TLS with the clients; none if there are none.
     """
+    gatekeeper = gatekeeper or Gatekeeper(Tokens(store), required=False)
     committer = Committer(store.commit)
     intake = Intake(committer, limits)
     receiver = Receiver(intake)
-    api = Api(store)
+    routes = _routes(receiver, Api(store), AccessApi(store, gatekeeper))
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -45,14 +63,42 @@ def create_app(store: Store, *, hosts: Iterable[str] = (), limits: Limits = _DEF
             await committer.close()
 
     return Starlette(
-        routes=[
-            Route("/v1/traces", receiver.traces, methods=["POST"]),
-            Route("/v1/logs", receiver.logs, methods=["POST"]),
-            Route("/v1/metrics", receiver.metrics, methods=["POST"]),
-            Route("/api/v1/usage", api.usage),
-            Route("/health", api.health),
-            Route("/ready", api.ready),
+        routes=routes,
+        middleware=[
+            Middleware(SecurityHeaders),
+            *_behind(proxies),
+            Middleware(HostAllowList, allowed={*LOOPBACK, *hosts}),
+            Middleware(Gate, gatekeeper=gatekeeper, open_paths=OpenPaths(routes)),
         ],
-        middleware=[Middleware(HostAllowList, allowed={*LOOPBACK, *hosts})],
         lifespan=lifespan,
     )
+
+
+def _routes(receiver: Receiver, api: Api, access: AccessApi) -> list[GuardedRoute]:
+    """Every route, with whom it answers."""
+    return [
+        GuardedRoute("POST", "/v1/traces", receiver.traces, INGEST),
+        GuardedRoute("POST", "/v1/logs", receiver.logs, INGEST),
+        GuardedRoute("POST", "/v1/metrics", receiver.metrics, INGEST),
+        GuardedRoute("GET", "/api/v1/usage", api.usage, NUMBERS),
+        GuardedRoute("GET", "/api/v1/tokens", access.tokens, ADMIN),
+        GuardedRoute("POST", "/api/v1/tokens", access.make_token, ADMIN),
+        GuardedRoute("DELETE", "/api/v1/tokens/{id}", access.revoke_token, ADMIN),
+        GuardedRoute("GET", "/api/v1/audit", access.audit, ADMIN),
+        GuardedRoute("GET", "/api/v1/session", access.session, EVERY_KIND),
+        GuardedRoute("POST", "/api/v1/session", access.log_in, ANYONE),
+        GuardedRoute("DELETE", "/api/v1/session", access.log_out, EVERY_KIND),
+        GuardedRoute("GET", "/ready", api.ready, EVERY_KIND),
+        GuardedRoute("GET", "/health", api.health, ANYONE),
+    ]
+
+
+def _behind(proxies: tuple[Network, ...]) -> list[Middleware]:
+    if not proxies:
+        return []
+    trusted = list(map(str, proxies))
+    return [
+        Middleware(BehindProxy, networks=proxies),
+        # The client's own address, for the audit log.
+        Middleware(ProxyHeadersMiddleware, trusted_hosts=trusted),
+    ]

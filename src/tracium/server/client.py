@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import http.client
 import json
+import ssl
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
@@ -15,11 +17,42 @@ if TYPE_CHECKING:
     from tracium.server.timerange import TimeRange
 
 
-def fetch_usage(url: str, scope: TenantScope, time_range: TimeRange, *, timeout: float = 60) -> UsageReport:
-    """The usage that the `tracium serve` at `url` reports.
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A `tracium serve`, and how to be let in there."""
+
+    # Such as http://127.0.0.1:4318.
+    url: str
+    token: str | None = field(default=None, repr=False)
+    # Its certificate in PEM, which is then the only one that is trusted; None: as the machine trusts.
+    certificate: str | None = field(default=None, repr=False)
+
+    def ask(self, method: str, path: str, told: object = None, *, timeout: float = 60) -> dict[str, Any]:
+        """Send a request of the API, and answer what it answers.
+
+        Args:
+            method: such as ``GET``.
+            path: from the slash on, with a query.
+            told: what to send along as JSON; None for nothing.
+            timeout: seconds until an answer must come.
+
+        Raises:
+            StoreError: it does not answer, or with an error.
+        """
+        headers = {} if self.token is None else {"Authorization": f"Bearer {self.token}"}
+        if told is not None:
+            headers["Content-Type"] = "application/json"
+        body = None if told is None else json.dumps(told).encode()
+        return _answer(self, method, path, body, headers, timeout)
+
+
+def fetch_usage(
+    server: str | Endpoint, scope: TenantScope, time_range: TimeRange, *, timeout: float = 60
+) -> UsageReport:
+    """The usage that a `tracium serve` reports.
 
     Args:
-        url: where it answers, such as ``http://127.0.0.1:4318``.
+        server: where it answers, such as ``http://127.0.0.1:4318``, and how to be let in there.
         scope: whose usage.
         time_range: when.
         timeout: seconds until an answer must come.
@@ -28,10 +61,13 @@ def fetch_usage(url: str, scope: TenantScope, time_range: TimeRange, *, timeout:
         StoreError: it does not answer, or not with usage.
     """
     path = f"/api/v1/usage?{urlencode([*_scope(scope), *_range(time_range)])}"
+    endpoint = Endpoint(server) if isinstance(server, str) else server
     try:
-        return UsageReport.from_json(_get(url, path, timeout))
+        return UsageReport.from_json(endpoint.ask("GET", path, timeout=timeout))
     except (KeyError, TypeError, ValueError) as error:
-        raise StoreError(f"{url} answers, but not with usage: is it a `tracium serve` of this release?") from error
+        raise StoreError(
+            f"{endpoint.url} answers, but not with usage: is it a `tracium serve` of this release?"
+        ) from error
 
 
 def _scope(scope: TenantScope) -> list[tuple[str, str]]:
@@ -44,29 +80,47 @@ def _range(time_range: TimeRange) -> list[tuple[str, str]]:
     return [("from", time_range.start.isoformat()), ("to", time_range.end.isoformat())]
 
 
-def _get(url: str, path: str, timeout: float) -> dict[str, Any]:
-    connection = _connection(url, timeout)
+def _answer(  # noqa: PLR0913, PLR0917 - of one request
+    endpoint: Endpoint, method: str, path: str, body: bytes | None, headers: dict[str, str], timeout: float
+) -> dict[str, Any]:
+    url = endpoint.url
+    connection = _connection(endpoint, timeout)
     try:
-        connection.request("GET", urlsplit(url).path.rstrip("/") + path)
+        connection.request(method, urlsplit(url).path.rstrip("/") + path, body, headers)
         response = connection.getresponse()
-        body = response.read()
-    except (OSError, http.client.HTTPException) as error:
+        answered = response.read()
+    except (OSError, ValueError, http.client.HTTPException) as error:
         raise StoreError(f"no `tracium serve` answers at {url}: {error}. Start it, or correct --url.") from error
     finally:
         connection.close()
-    if response.status != http.client.OK:
-        raise StoreError(f"{url} answered {response.status}: {_reason(body)}")
-    answer: dict[str, Any] = json.loads(body)
+    if response.status not in {http.client.OK, http.client.CREATED}:
+        raise StoreError(f"{url} answered {response.status}: {_reason(answered)}")
+    try:
+        answer: dict[str, Any] = json.loads(answered)
+    except ValueError as error:
+        raise StoreError(f"{url} answers, but not in JSON: is it a `tracium serve` of this release?") from error
     return answer
 
 
-def _connection(url: str, timeout: float) -> http.client.HTTPConnection:
-    parts = urlsplit(url)
+def _connection(endpoint: Endpoint, timeout: float) -> http.client.HTTPConnection:
+    parts = urlsplit(endpoint.url)
     if parts.hostname and parts.scheme == "http":
         return http.client.HTTPConnection(parts.hostname, parts.port, timeout=timeout)
     if parts.hostname and parts.scheme == "https":
-        return http.client.HTTPSConnection(parts.hostname, parts.port, timeout=timeout)
-    raise StoreError(f"{url!r} is no URL of a server. Write it like http://127.0.0.1:4318")
+        context = _trusting(endpoint.certificate)
+        return http.client.HTTPSConnection(parts.hostname, parts.port, timeout=timeout, context=context)
+    raise StoreError(f"{endpoint.url!r} is no URL of a server. Write it like http://127.0.0.1:4318")
+
+
+def _trusting(certificate: str | None) -> ssl.SSLContext:
+    """What the machine trusts; or this one certificate, whatever name it was made for and whoever signed it."""
+    if certificate is None:
+        return ssl.create_default_context()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
+    context.load_verify_locations(cadata=certificate)
+    return context
 
 
 def _reason(body: bytes) -> str:

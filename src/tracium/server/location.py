@@ -35,6 +35,11 @@ class Directory:
         """The file in which a write is noted before it begins."""
         return self.path / "journal"
 
+    @property
+    def operator_key(self) -> Path:
+        """The file by which a command shows a running server that it may read the directory."""
+        return self.path / "operator"
+
     def __str__(self) -> str:
         return str(self.path)
 

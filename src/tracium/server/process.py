@@ -8,12 +8,16 @@ import ipaddress
 import os
 import signal
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 import uvicorn
 
 from tracium.exceptions import TraciumError
+from tracium.server.access.gatekeeper import Gatekeeper
+from tracium.server.access.operatorkey import offered
+from tracium.server.access.protection import Protection
+from tracium.server.access.tokens import Tokens
 from tracium.server.app import create_app
 from tracium.server.location import Directory
 from tracium.server.store import Store
@@ -21,6 +25,7 @@ from tracium.server.store import Store
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from tracium.server.access.protection import Tls
     from tracium.server.location import Server
 
 _BACKLOG: Final = 2048
@@ -35,6 +40,7 @@ class Address:
     # 0: any free one.
     port: int
     names: tuple[str, ...] = ()
+    protection: Protection = field(default_factory=Protection)
 
 
 def serve(location: Directory | Server, address: Address, when_ready: Callable[[str], None]) -> None:
@@ -46,22 +52,43 @@ def serve(location: Directory | Server, address: Address, when_ready: Callable[[
         when_ready: called with the server's URL once it answers.
 
     Raises:
-        TraciumError: the address cannot be listened on.
+        TraciumError: the address cannot be listened on, or others could reach it and it is not protected.
         StoreError: the store cannot be opened.
     """
-    # The port first: it costs nothing, the engine takes seconds.
-    with contextlib.closing(_listen(address)) as listener, Store(location) as store:
+    protection = address.protection
+    with contextlib.ExitStack() as opened:
+        # The port first: it costs nothing, the engine takes seconds.
+        listener = opened.enter_context(contextlib.closing(_listen(address)))
+        ip = listener.getsockname()[0]
+        protection.refuse_plain(ip)
+        store = opened.enter_context(Store(location))
+        tokens = Tokens(store)
+        protection.refuse_open(ip, has_tokens=bool(tokens.all()))
+        gatekeeper = Gatekeeper(
+            tokens,
+            required=protection.requires_token(ip),
+            operator_key=_operator_key(location, protection.tls, opened),
+        )
         if isinstance(location, Directory):
             # The engine keeps a cache of what it was told about protobuf in the working directory.
             os.chdir(location.path)
-        url = _url(listener)
+        url = _url(listener, protection.tls)
 
         def ready() -> None:
             store.announce(url)
             when_ready(url)
 
         config = uvicorn.Config(
-            create_app(store, hosts=(*address.names, _host_header(address.host))),
+            create_app(
+                store,
+                hosts=(*address.names, _host_header(address.host)),
+                gatekeeper=gatekeeper,
+                proxies=protection.proxies,
+            ),
+            # Ours believes fewer.
+            proxy_headers=False,
+            ssl_certfile=protection.tls.certificate if protection.tls else None,
+            ssl_keyfile=protection.tls.key if protection.tls else None,
             access_log=False,
             log_level="warning",
             server_header=False,
@@ -112,11 +139,18 @@ def _listen(address: Address) -> socket.socket:
     return listener
 
 
-def _url(listener: socket.socket) -> str:
+def _operator_key(location: Directory | Server, tls: Tls | None, opened: contextlib.ExitStack) -> str | None:
+    """What commands of this machine show; a store that is a server they reach by themselves."""
+    if not isinstance(location, Directory):
+        return None
+    return opened.enter_context(offered(location, tls.pem if tls else None)).token
+
+
+def _url(listener: socket.socket, tls: Tls | None) -> str:
     """A URL of this machine; a wildcard address is reached over loopback."""
     host, port = listener.getsockname()[:2]
     reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
-    return f"http://{_host_header(reachable)}:{port}"
+    return f"{'http' if tls is None else 'https'}://{_host_header(reachable)}:{port}"
 
 
 def _host_header(host: str) -> str:

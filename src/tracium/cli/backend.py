@@ -1,0 +1,51 @@
+"""Which backend a command asks: a server that runs, or the store itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+import click
+
+from tracium.cli.serve import chosen_location, store_options
+from tracium.server.client import Endpoint
+from tracium.server.location import Directory, Server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+def backend_options(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Give a command ``--url`` and ``--token`` beside those of the store; `chosen_backend` reads them."""
+    url = click.option("--url", envvar="TRACIUM_URL", metavar="URL", help="Ask the `tracium serve` that answers there.")
+    token = click.option(
+        "--token",
+        envvar="TRACIUM_TOKEN",
+        metavar="TOKEN",
+        help="What to show at --url. TRACIUM_TOKEN keeps it out of the list of processes.",
+    )
+    return store_options(url(token(function)))
+
+
+def chosen_backend(context: click.Context) -> Endpoint | Directory | Server:
+    """What the options name: with ``--url`` a server, else the store or, if one has it open, the server of the store."""
+    if url := context.params["url"]:
+        return Endpoint(url, context.params["token"])
+    location = chosen_location(context)
+    if isinstance(location, Server) or not location.engine.exists():
+        return location
+    return _running(location) or location
+
+
+def _running(directory: Directory) -> Endpoint | None:
+    """The server that has `directory` open: whoever may read the directory is its operator."""
+    from tracium.server.access.operatorkey import found  # noqa: PLC0415 - not needed with --url
+    from tracium.server.lock import holder  # noqa: PLC0415 - fcntl is missing where only a server can be used
+
+    by = holder(directory)
+    if by is None or by.url is None:
+        return None
+    key = found(directory)
+    return Endpoint(by.url) if key is None else Endpoint(by.url, key.token, key.certificate)

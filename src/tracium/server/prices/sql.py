@@ -1,0 +1,72 @@
+"""Cost as SQL: any relation of model calls, with what they cost."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tracium.server.prices.key import KEY_COLUMNS
+
+# The prices that hold, as a relation of keys and their periods.
+PRICES: Final = f"SELECT {', '.join(KEY_COLUMNS)}, Periods FROM tracium_prices FINAL"  # noqa: S608 - constants
+
+# 64 bits in the place of five strings: among the 20,000 keys that are kept two agree by chance once in 10^11 stores.
+_KEY: Final = f"cityHash64({', '.join(KEY_COLUMNS)})"
+
+
+def priced(relation: str, *, prices: str = PRICES) -> str:
+    """SQL of a relation of model calls, with what they cost.
+
+    Cost is a Decimal in US dollars, NULL where there is no price; it covers the usage that is known. Beside it stand
+    UnpricedCalls, UnpricedReason ('' where there is a price), PriceSource and PriceVersion.
+
+    Args:
+        relation: a SELECT with the columns Bucket (or a span's EndTime under this name), Provider, Model, RequestModel,
+            ServerAddress, ServiceTier, InputClass, OtherUnits, Calls, PlainInputTokens, CacheReadTokens,
+            CacheWriteTokens and OutputTokens; it may have others.
+        prices: the prices, if not those that hold.
+    """
+    return f"""
+SELECT
+    calls.* EXCEPT (PricedKey, PricedSecond, PricedMinute),
+    multiIf(
+        OtherUnits != '', concat('no price for ', replaceAll(OtherUnits, ',', ', ')),
+        PeriodReason != '', PeriodReason,
+        NOT IsFound, 'the price was not looked up yet',
+        NoInput AND PlainInputTokens > 0, 'no price for input tokens',
+        NoOutput AND OutputTokens > 0, 'no price for output tokens',
+        NoCacheRead AND CacheReadTokens > 0, 'no price for tokens that are read from a cache',
+        NoCacheWrite AND CacheWriteTokens > 0, 'no price for tokens that are written to a cache',
+        '') AS UnpricedReason,
+    if(UnpricedReason = '',
+       toDecimal256(PlainInputTokens, 0) * InputPrice + toDecimal256(CacheReadTokens, 0) * CacheReadPrice
+       + toDecimal256(CacheWriteTokens, 0) * CacheWritePrice + toDecimal256(OutputTokens, 0) * OutputPrice
+       + toDecimal256(Calls, 0) * RequestPrice, NULL) AS Cost,
+    if(UnpricedReason = '', 0, toUInt64(Calls)) AS UnpricedCalls,
+    PriceSource,
+    PriceVersion
+FROM
+(
+    SELECT *, {_KEY} AS PricedKey, dateDiff('second', toDateTime(0, 'UTC'), Bucket) AS PricedSecond,
+           intDiv(positiveModulo(PricedSecond, 86400), 60) AS PricedMinute
+    FROM ({relation})
+) AS calls
+LEFT JOIN
+(
+    SELECT
+        {_KEY} AS PeriodKey, true AS IsFound,
+        period.ClassFrom AS PeriodClassFrom, period.ClassTo AS PeriodClassTo,
+        period.ValidFrom AS PeriodFrom, period.ValidTo AS PeriodTo,
+        period.DayFrom AS PeriodDayFrom, period.DayTo AS PeriodDayTo,
+        isNull(period.Input) AS NoInput, ifNull(period.Input, 0) AS InputPrice,
+        isNull(period.CacheRead) AS NoCacheRead, ifNull(period.CacheRead, 0) AS CacheReadPrice,
+        isNull(period.CacheWrite) AS NoCacheWrite, ifNull(period.CacheWrite, 0) AS CacheWritePrice,
+        isNull(period.Output) AS NoOutput, ifNull(period.Output, 0) AS OutputPrice,
+        ifNull(period.Request, 0) AS RequestPrice,
+        period.Reason AS PeriodReason, period.Source AS PriceSource, period.Version AS PriceVersion
+    FROM ({prices}) ARRAY JOIN Periods AS period
+) AS periods
+ON calls.PricedKey = periods.PeriodKey
+   AND calls.InputClass >= periods.PeriodClassFrom AND calls.InputClass < periods.PeriodClassTo
+   AND calls.PricedSecond >= periods.PeriodFrom AND calls.PricedSecond < periods.PeriodTo
+   AND calls.PricedMinute >= periods.PeriodDayFrom AND calls.PricedMinute < periods.PeriodDayTo
+"""  # noqa: S608 - joined from constants and the caller's SQL
