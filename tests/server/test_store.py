@@ -71,6 +71,15 @@ def otlp_json(sent):
     return body
 
 
+def test_every_character_of_an_array_is_written_like_go(store):
+    """Control characters, and what JSON may or may not escape, have Go's escapes."""
+    sent = span(attributes={"a": ["".join(map(chr, range(256))), "\\u001f\u2028\u2029\\/<&>"]})
+    store.commit([read_traces(request(sent).SerializeToString(), PROTOBUF)])
+    assert read(store, sent.trace_id)["SpanAttributes"] == {
+        "a": go_json(["".join(map(chr, range(256))), "\\u001f\u2028\u2029\\/<&>"])
+    }
+
+
 @given(value=st.floats())
 @settings(max_examples=500, deadline=None)
 def test_doubles_in_json_are_written_like_go(value):

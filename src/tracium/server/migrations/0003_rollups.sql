@@ -69,7 +69,14 @@ WITH
     (d -> multiIf(isFinite(d), replaceRegexpOne(toString(d), 'e([0-9])', 'e+\\1'),
                   isNaN(d), 'NaN', d > 0, 'Infinity', '-Infinity')) AS go_double,
     -- JSON as Go's encoding/json writes it, so that it can stand inside JavaScript.
-    (s -> replaceAll(replaceAll(replaceAll(toJSONString(s), '\\/', '/'), '\u2028', '\\u2028'), '\u2029', '\\u2029')) AS quoted,
+    (s -> replaceAll(replaceAll(replaceAll(toJSONString(s), '\\/', '/'), '\u2028', '\\u2028'), '\u2029', '\\u2029')) AS json,
+    -- Of control characters Go has the digits in lower case.
+    (s -> if(match(s, '[\\x0b\\x0e\\x0f\\x1a-\\x1f]'),
+             concat('"', arrayStringConcat(arrayMap(
+                 part -> if(match(part, '^[\\x0b\\x0e\\x0f\\x1a-\\x1f]'), concat('\\u00', lower(hex(part))),
+                            substring(json(part), 2, length(json(part)) - 2)),
+                 extractAll(s, '[\\x00-\\x1f]|[^\\x00-\\x1f]+'))), '"'),
+             json(s))) AS quoted,
     (v -> multiIf(isNotNull(v.string_value), quoted(assumeNotNull(v.string_value)),
                   isNotNull(v.int_value), toString(assumeNotNull(v.int_value)),
                   isNotNull(v.bool_value), toString(assumeNotNull(v.bool_value)),
