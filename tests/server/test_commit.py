@@ -116,6 +116,10 @@ class _StuckStore:
     def commit(self, _batches):
         self.may_go_on.wait(10)
 
+    def rows(self, _scope, sql, _parameters):
+        """It has no tokens."""
+        return [{"made": 0, "revoked": 0}] if "count()" in sql else []
+
 
 async def test_overload_is_answered_before_anything_is_accepted():
     """With the budget used up a request gets 503 and Retry-After, and the next one after that is taken again."""

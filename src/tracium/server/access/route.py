@@ -11,7 +11,8 @@ from tracium.server.access.principal import Kind
 from tracium.server.access.refusal import ForbiddenError, UnauthenticatedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
+    from re import Pattern
 
     from starlette.routing import BaseRoute
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -76,7 +77,7 @@ class OpenPaths:
     """
 
     def __init__(self, routes: Iterable[BaseRoute]) -> None:
-        exact: set[tuple[str, str]] = set()
+        self._routes: list[tuple[Pattern[str], Collection[str]]] = []
         below: list[str] = []
         for route in routes:
             if not isinstance(route, (GuardedRoute, GuardedMount)):
@@ -84,13 +85,14 @@ class OpenPaths:
             if route.audience is None and isinstance(route, GuardedMount):
                 below.append(f"{route.path}/")
             elif route.audience is None and isinstance(route, GuardedRoute):
-                exact.update((route.path, method) for method in route.methods or ())
-        self._exact = frozenset(exact)
+                self._routes.append((route.path_regex, route.methods or ()))
         self._below = tuple(below)
 
     def has(self, method: str, path: str) -> bool:
         """Whether a request to `path` is answered whoever sends it."""
-        return (path, method) in self._exact or path.startswith(self._below)
+        return path.startswith(self._below) or any(
+            method in methods and pattern.match(path) for pattern, methods in self._routes
+        )
 
 
 def _refusal(scope: Scope, audience: Audience) -> Refusal | None:
