@@ -14,6 +14,8 @@ COMMANDS: Final = {
     "audit": "Print who did what with an administrator's power, and who read content.",
     "demo": "Run the whole product on this machine: backend, app, traffic, table.",
     "doctor": "Say where telemetry goes, what is instrumented, and what is wrong.",
+    "prices": "Print what model calls cost and which have no price; load prices of your own.",
+    "reprice": "Let the prices that hold now hold for the past, too.",
     "serve": "Receive OTLP on this machine and keep it in the local store.",
     "token": "Make, list and revoke the tokens that let others send and read.",
     "usage": "Print what each tenant did: traces, model calls, tokens, errors, latency.",

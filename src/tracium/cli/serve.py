@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import click
@@ -66,9 +67,18 @@ def chosen_location(context: click.Context) -> Directory | Server:
     metavar="NAME",
     help="A name to answer to besides --host and localhost; may be repeated.",
 )
+@click.option(
+    "--prices",
+    envvar="TRACIUM_PRICES",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Prices of your own, in TOML; they are kept in the store.",
+)
 @protection_options
 @click.pass_context
-def command(context: click.Context, /, host: str, port: int, names: tuple[str, ...], **_: Any) -> None:
+def command(
+    context: click.Context, /, host: str, port: int, names: tuple[str, ...], prices: Path | None, **_: Any
+) -> None:
     """Receive OTLP/HTTP on this machine and keep it in the local store.
 
     An exporter gets its answer when the data is safely on disk. Ends on Ctrl-C and SIGTERM.
@@ -76,8 +86,14 @@ def command(context: click.Context, /, host: str, port: int, names: tuple[str, .
     location = chosen_location(context)
     protection = chosen_protection(context)
     with server_extra("tracium serve"):
+        from tracium.server.prices.overrides import read_file  # noqa: PLC0415 - only needed with --prices
         from tracium.server.process import Address, serve  # noqa: PLC0415 - needs the extra
-    serve(location, Address(host, port, names, protection), lambda url: _say_ready(url, location))
+    serve(
+        location,
+        Address(host, port, names, protection),
+        lambda url: _say_ready(url, location),
+        overrides=None if prices is None else read_file(prices),
+    )
 
 
 def _say_ready(url: str, location: Directory | Server) -> None:

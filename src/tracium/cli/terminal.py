@@ -32,8 +32,9 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         # Text is never read as rich's markup.
         table.add_row(*(Text(printable(cell)) for cell in row))
     console = Console(highlight=False)
-    needed = Measurement.get(console, console.options.update(width=_WIDEST), table).maximum
-    console.print(table, width=needed, crop=False, no_wrap=True)
+    # Of the console, not of the print: a print is never wider than its console.
+    console.width = max(Measurement.get(console, console.options.update(width=_WIDEST), table).maximum, 1)
+    console.print(table, crop=False, no_wrap=True)
 
 
 def printable(text: str) -> str:

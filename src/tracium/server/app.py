@@ -20,6 +20,8 @@ from tracium.server.api import Api
 from tracium.server.commit import Committer
 from tracium.server.hosts import LOOPBACK, HostAllowList
 from tracium.server.intake import Intake, Limits
+from tracium.server.prices.api import PricesApi
+from tracium.server.prices.keeper import prices_kept
 from tracium.server.receiver import Receiver
 
 if TYPE_CHECKING:
@@ -52,13 +54,14 @@ def create_app(
     committer = Committer(store.commit)
     intake = Intake(committer, limits)
     receiver = Receiver(intake)
-    routes = _routes(receiver, Api(store), AccessApi(store, gatekeeper))
+    routes = _routes(receiver, Api(store), AccessApi(store, gatekeeper), PricesApi(store))
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         committer.start()
         try:
-            yield
+            async with prices_kept(store):
+                yield
         finally:
             await committer.close()
 
@@ -74,7 +77,7 @@ def create_app(
     )
 
 
-def _routes(receiver: Receiver, api: Api, access: AccessApi) -> list[GuardedRoute]:
+def _routes(receiver: Receiver, api: Api, access: AccessApi, prices: PricesApi) -> list[GuardedRoute]:
     """Every route, with whom it answers."""
     return [
         GuardedRoute("POST", "/v1/traces", receiver.traces, INGEST),
@@ -84,6 +87,9 @@ def _routes(receiver: Receiver, api: Api, access: AccessApi) -> list[GuardedRout
         GuardedRoute("GET", "/api/v1/tokens", access.tokens, ADMIN),
         GuardedRoute("POST", "/api/v1/tokens", access.make_token, ADMIN),
         GuardedRoute("DELETE", "/api/v1/tokens/{id}", access.revoke_token, ADMIN),
+        GuardedRoute("GET", "/api/v1/prices", prices.prices, ADMIN),
+        GuardedRoute("PUT", "/api/v1/prices", prices.load, ADMIN),
+        GuardedRoute("POST", "/api/v1/reprice", prices.reprice, ADMIN),
         GuardedRoute("GET", "/api/v1/audit", access.audit, ADMIN),
         GuardedRoute("GET", "/api/v1/session", access.session, EVERY_KIND),
         GuardedRoute("POST", "/api/v1/session", access.log_in, ANYONE),

@@ -20,6 +20,7 @@ from tracium.server.access.protection import Protection
 from tracium.server.access.tokens import Tokens
 from tracium.server.app import create_app
 from tracium.server.location import Directory
+from tracium.server.prices import book
 from tracium.server.store import Store
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from tracium.server.access.protection import Tls
     from tracium.server.location import Server
+    from tracium.server.prices.overrides import Overrides
 
 _BACKLOG: Final = 2048
 _GRACE_SECONDS: Final = 10
@@ -43,13 +45,20 @@ class Address:
     protection: Protection = field(default_factory=Protection)
 
 
-def serve(location: Directory | Server, address: Address, when_ready: Callable[[str], None]) -> None:
+def serve(
+    location: Directory | Server,
+    address: Address,
+    when_ready: Callable[[str], None],
+    *,
+    overrides: Overrides | None = None,
+) -> None:
     """Receive and answer until SIGTERM or SIGINT; what was acknowledged by then is durable.
 
     Args:
         location: the store.
         address: where to listen.
         when_ready: called with the server's URL once it answers.
+        overrides: the user's own prices, in the place of those in the store; None leaves these.
 
     Raises:
         TraciumError: the address cannot be listened on, or others could reach it and it is not protected.
@@ -62,6 +71,8 @@ def serve(location: Directory | Server, address: Address, when_ready: Callable[[
         ip = listener.getsockname()[0]
         protection.refuse_plain(ip)
         store = opened.enter_context(Store(location))
+        if overrides is not None:
+            book(store).load(overrides.text, overrides.name)
         tokens = Tokens(store)
         protection.refuse_open(ip, has_tokens=bool(tokens.all()))
         gatekeeper = Gatekeeper(

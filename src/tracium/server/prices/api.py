@@ -64,7 +64,9 @@ class PricesApi:
 
     def _load(self, request: Request, name: str, toml: str) -> Response:
         self._note(request, "prices.load", name)
-        return JSONResponse({"changed": book(self._store).load(toml, name)})
+        is_changed = book(self._store).load(toml, name)
+        book(self._store).ensure()
+        return JSONResponse({"changed": is_changed})
 
     def _reprice(self, request: Request, since: datetime | None, until: datetime | None, dry_run: bool) -> Response:  # noqa: FBT001 - as to_thread calls it
         if not dry_run:

@@ -76,6 +76,8 @@ class PriceBook:
     def load(self, text: str, name: str) -> bool:
         """Take a TOML file of overrides, in the place of those before; answer whether it says anything new.
 
+        It holds from the next `ensure` on.
+
         Args:
             text: what the file says; an empty one overrides nothing.
             name: the file's name, which becomes part of the version.
@@ -90,7 +92,6 @@ class PriceBook:
             if stored.text == text:
                 return False
             self._store.insert("tracium_price_overrides", ("Revision", "Name", "Toml"), [(time.time_ns(), name, text)])
-            self._ensure()
             return True
 
     def revised(self, since: int, until: int) -> list[Timeline]:

@@ -17,6 +17,7 @@ from tracium.server.prices.period import INPUT_CLASSES, NO_CLASS, NO_TIME, QUART
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from tracium.server.prices.key import PriceKey
 
@@ -133,6 +134,21 @@ def parse(text: str, name: str, *, revision: int = 0) -> Overrides:
         raise SettingError(f"{name}: price is no list of tables. Write each price as a table [[price]].")
     rules = (_Table(name, number, table).rule() for number, table in enumerate(prices, 1))
     return Overrides(name, text, revision, tuple(rules))
+
+
+def read_file(path: Path) -> Overrides:
+    """Read a file of prices.
+
+    Raises:
+        SettingError: it cannot be read, or cannot be used; the sentence says what is wrong where.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise SettingError(f"the file of prices {path} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise SettingError(f"the file of prices {path} is no text in UTF-8.") from error
+    return parse(text, path.name)
 
 
 class _Table:
