@@ -29,6 +29,8 @@ class Serving:
         if not self.ready_line:
             raise AssertionError(self.process.communicate()[1])
         self.url = self.ready_line.split()[4].rstrip(",")
+        # Without gRPC there is none.
+        self.grpc_url = self.ready_line.partition("gRPC on ")[2].partition(",")[0] or None
 
     def __enter__(self):
         return self

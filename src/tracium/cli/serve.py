@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
 
 import click
 from click.core import ParameterSource
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tracium.server.location import Directory, Server
+
+# https://opentelemetry.io/docs/specs/otlp/#otlpgrpc-default-port
+_GRPC_PORT: Final = 4317
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -60,6 +63,13 @@ def chosen_location(context: click.Context) -> Directory | Server:
     help="Port to listen on; 0 takes any free one.",
 )
 @click.option(
+    "--grpc-port",
+    envvar="TRACIUM_GRPC_PORT",
+    type=click.IntRange(0, 65535),
+    help="Port to listen on for gRPC; 0 takes any free one.  [default: 4317, or any free one with --port 0]",
+)
+@click.option("--no-grpc", is_flag=True, envvar="TRACIUM_NO_GRPC", help="Do not listen for gRPC.")
+@click.option(
     "--allow-host",
     "names",
     envvar="TRACIUM_ALLOW_HOST",
@@ -76,10 +86,19 @@ def chosen_location(context: click.Context) -> Directory | Server:
 )
 @protection_options
 @click.pass_context
-def command(
-    context: click.Context, /, host: str, port: int, names: tuple[str, ...], prices: Path | None, **_: Any
+def command(  # noqa: PLR0913 - one for each option
+    context: click.Context,
+    /,
+    *,
+    host: str,
+    port: int,
+    grpc_port: int | None,
+    no_grpc: bool,
+    names: tuple[str, ...],
+    prices: Path | None,
+    **_: Any,
 ) -> None:
-    """Receive OTLP/HTTP on this machine and keep it in the local store.
+    """Receive OTLP over HTTP and gRPC on this machine and keep it in the local store.
 
     An exporter gets its answer when the data is safely on disk. Ends on Ctrl-C and SIGTERM.
     """
@@ -90,11 +109,19 @@ def command(
         from tracium.server.process import Address, serve  # noqa: PLC0415 - needs the extra
     serve(
         location,
-        Address(host, port, names, protection),
-        lambda url: _say_ready(url, location),
+        Address(host, port, names, protection, None if no_grpc else _grpc_port(port, grpc_port)),
+        lambda url, grpc_url: _say_ready(url, grpc_url, location),
         overrides=None if prices is None else read_file(prices),
     )
 
 
-def _say_ready(url: str, location: Directory | Server) -> None:
-    click.echo(f"tracium serve: listening on {url}, data in {location}")
+def _grpc_port(port: int, grpc_port: int | None) -> int:
+    if grpc_port is not None:
+        return grpc_port
+    # Whoever takes any port for one wants no fixed one for the other.
+    return _GRPC_PORT if port else 0
+
+
+def _say_ready(url: str, grpc_url: str | None, location: Directory | Server) -> None:
+    grpc = "" if grpc_url is None else f" gRPC on {grpc_url},"
+    click.echo(f"tracium serve: listening on {url},{grpc} data in {location}")

@@ -65,7 +65,7 @@ def create_app(
         finally:
             await committer.close()
 
-    return Starlette(
+    app = Starlette(
         routes=routes,
         middleware=[
             Middleware(SecurityHeaders),
@@ -75,6 +75,9 @@ def create_app(
         ],
         lifespan=lifespan,
     )
+    # Other protocols share what is taken, and its limits.
+    app.state.intake = intake
+    return app
 
 
 def _routes(receiver: Receiver, api: Api, access: AccessApi, prices: PricesApi) -> list[GuardedRoute]:

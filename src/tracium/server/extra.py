@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _SERVER_PACKAGES: Final = frozenset(
-    {"clickhouse_connect", "genai_prices", "httptools", "jinja2", "rich", "starlette", "uvicorn"}
+    {"clickhouse_connect", "genai_prices", "grpc", "httptools", "jinja2", "rich", "starlette", "uvicorn"}
 )
 
 

@@ -19,6 +19,7 @@ from tracium.server.access.operatorkey import offered
 from tracium.server.access.protection import Protection
 from tracium.server.access.tokens import Tokens
 from tracium.server.app import create_app
+from tracium.server.grpc import GrpcAddress, GrpcReceiver, check_free
 from tracium.server.location import Directory
 from tracium.server.prices import book
 from tracium.server.store import Store
@@ -43,12 +44,19 @@ class Address:
     port: int
     names: tuple[str, ...] = ()
     protection: Protection = field(default_factory=Protection)
+    # 0: any free one; None: no gRPC.
+    grpc_port: int | None = 0
+
+    @property
+    def grpc(self) -> GrpcAddress | None:
+        """Where to listen for gRPC; None for nowhere."""
+        return None if self.grpc_port is None else GrpcAddress(self.host, self.grpc_port)
 
 
 def serve(
     location: Directory | Server,
     address: Address,
-    when_ready: Callable[[str], None],
+    when_ready: Callable[[str, str | None], None],
     *,
     overrides: Overrides | None = None,
 ) -> None:
@@ -57,7 +65,7 @@ def serve(
     Args:
         location: the store.
         address: where to listen.
-        when_ready: called with the server's URL once it answers.
+        when_ready: called with the server's URL and that of gRPC, if there is one, once it answers.
         overrides: the user's own prices, in the place of those in the store; None leaves these.
 
     Raises:
@@ -68,6 +76,8 @@ def serve(
     with contextlib.ExitStack() as opened:
         # The port first: it costs nothing, the engine takes seconds.
         listener = opened.enter_context(contextlib.closing(_listen(address)))
+        if address.grpc is not None:
+            check_free(address.grpc)
         ip = listener.getsockname()[0]
         protection.refuse_plain(ip)
         store = opened.enter_context(Store(location))
@@ -85,17 +95,18 @@ def serve(
             os.chdir(location.path)
         url = _url(listener, protection.tls)
 
-        def ready() -> None:
+        def ready(grpc_port: int | None) -> None:
             store.announce(url)
-            when_ready(url)
+            when_ready(url, None if grpc_port is None else _url(listener, protection.tls, grpc_port))
 
+        app = create_app(
+            store,
+            hosts=(*address.names, _host_header(address.host)),
+            gatekeeper=gatekeeper,
+            proxies=protection.proxies,
+        )
         config = uvicorn.Config(
-            create_app(
-                store,
-                hosts=(*address.names, _host_header(address.host)),
-                gatekeeper=gatekeeper,
-                proxies=protection.proxies,
-            ),
+            app,
             # Ours believes fewer.
             proxy_headers=False,
             ssl_certfile=protection.tls.certificate if protection.tls else None,
@@ -105,20 +116,33 @@ def serve(
             server_header=False,
             timeout_graceful_shutdown=_GRACE_SECONDS,
         )
-        asyncio.run(_Server(config, ready).serve(sockets=[listener]))
+
+        async def run() -> None:
+            receiver = GrpcReceiver(app.state.intake, gatekeeper.authenticate, protection.proxies)
+            port = None if address.grpc is None else receiver.bind(address.grpc, protection.tls)
+            await _Server(config, receiver, lambda: ready(port)).serve(sockets=[listener])
+
+        asyncio.run(run())
 
 
 class _Server(uvicorn.Server):
     """A server that says when it answers, and ends with exit code 0 when it is asked to end."""
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, receiver: GrpcReceiver, ready: Callable[[], None]) -> None:
         super().__init__(config)
+        self._receiver = receiver
         self._ready = ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
+            await self._receiver.start()
             self._ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End gRPC first: what it has taken is written when the application ends."""
+        await self._receiver.stop(_GRACE_SECONDS)
+        await super().shutdown(sockets)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -157,9 +181,10 @@ def _operator_key(location: Directory | Server, tls: Tls | None, opened: context
     return opened.enter_context(offered(location, tls.pem if tls else None)).token
 
 
-def _url(listener: socket.socket, tls: Tls | None) -> str:
-    """A URL of this machine; a wildcard address is reached over loopback."""
-    host, port = listener.getsockname()[:2]
+def _url(listener: socket.socket, tls: Tls | None, other_port: int | None = None) -> str:
+    """A URL of this machine, with the listener's port or another one; a wildcard address is reached over loopback."""
+    host, own_port = listener.getsockname()[:2]
+    port = own_port if other_port is None else other_port
     reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
     return f"{'http' if tls is None else 'https'}://{_host_header(reachable)}:{port}"
 

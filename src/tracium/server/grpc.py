@@ -1,0 +1,198 @@
+"""OTLP over gRPC, in the event loop of the HTTP server."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import socket
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+import grpc  # type: ignore[import-untyped] # it has no types
+import grpc.aio  # type: ignore[import-untyped]
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.duration_pb2 import Duration
+from google.rpc.error_details_pb2 import RetryInfo  # type: ignore[import-untyped]
+from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]
+
+from tracium.exceptions import TraciumError
+from tracium.server.access.principal import Kind, Principal
+from tracium.server.access.refusal import ForbiddenError
+from tracium.server.parsing import PROTOBUF
+from tracium.server.refusal import BadBodyError, BodyTimeoutError, Refusal
+from tracium.server.reply import code, response
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+
+    from tracium.server.access.protection import Network, Tls
+    from tracium.server.batch import Signal
+    from tracium.server.budget import Share
+    from tracium.server.intake import Intake
+
+    Authenticate = Callable[[Mapping[str, str], str], Awaitable[Principal]]
+
+_SERVICES: Final[Mapping[Signal, str]] = {
+    "traces": "opentelemetry.proto.collector.trace.v1.TraceService",
+    "logs": "opentelemetry.proto.collector.logs.v1.LogsService",
+    "metrics": "opentelemetry.proto.collector.metrics.v1.MetricsService",
+}
+_STATUS_CODES: Final = {one.value[0]: one for one in grpc.StatusCode}
+
+
+@dataclass(frozen=True, slots=True)
+class GrpcAddress:
+    """Where to listen for gRPC."""
+
+    host: str
+    # 0: any free one.
+    port: int
+
+
+class GrpcReceiver:
+    """The three OTLP services; to be made in the event loop that they are to run in.
+
+    Args:
+        intake: takes what comes.
+        authenticate: tells who sends, by the call's metadata and the address that it comes from; raises `Refusal`.
+        proxies: where the proxies are that may connect, besides this machine; anybody may if there are none.
+    """
+
+    def __init__(self, intake: Intake, authenticate: Authenticate, proxies: tuple[Network, ...] = ()) -> None:
+        self._intake = intake
+        self._proxies = proxies
+        self._authenticate = authenticate
+        # A message is in memory before anyone knows its length: so many of the longest ones fit.
+        self._receiving = asyncio.Semaphore(max(intake.limits.waiting_bytes // intake.limits.body_bytes, 1))
+        self._server = grpc.aio.server(
+            options=[
+                ("grpc.max_receive_message_length", intake.limits.body_bytes),
+                # Two servers on one port would each get a part of the telemetry.
+                ("grpc.so_reuseport", 0),
+            ]
+        )
+        for signal, service in _SERVICES.items():
+            # The client sends one message; taken as a stream it is not read before there is room for it.
+            export = grpc.stream_unary_rpc_method_handler(partial(self._export, signal))
+            self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, {"Export": export}),))
+
+    def bind(self, address: GrpcAddress, tls: Tls | None) -> int:
+        """Take the port; answer which one it is.
+
+        Args:
+            address: where to listen.
+            tls: a certificate and its key; None for plain text.
+
+        Raises:
+            TraciumError: it cannot be taken.
+        """
+        check_free(address)
+        place = f"{_bracketed(address.host)}:{address.port}"
+        try:
+            if tls is None:
+                port = self._server.add_insecure_port(place)
+            else:
+                pair = (tls.key.read_bytes(), tls.certificate.read_bytes())
+                port = self._server.add_secure_port(place, grpc.ssl_server_credentials([pair]))
+        except RuntimeError as error:
+            raise _cannot_listen(address, str(error)) from error
+        return int(port)
+
+    async def start(self) -> None:
+        """Begin to answer."""
+        await self._server.start()
+
+    async def stop(self, grace_seconds: float) -> None:
+        """Take no more calls, and give those that run some time to end."""
+        await self._server.stop(grace_seconds)
+
+    async def _export(self, signal: Signal, messages: AsyncIterator[bytes], context: grpc.aio.ServicerContext) -> bytes:
+        try:
+            sender = await self._sender(context)
+            with self._intake.admission.one(), self._intake.share() as share:
+                body = await self._receive(messages, share)
+                reading = await self._intake.take(signal, body, PROTOBUF, sender, share)
+        except Refusal as cause:
+            await _refuse(context, cause)
+            raise
+        return response(signal, reading).SerializeToString()
+
+    async def _sender(self, context: grpc.aio.ServicerContext) -> Principal:
+        metadata = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
+        peer = _host(context.peer())
+        if self._proxies and not _is_inside(peer, self._proxies):
+            raise ForbiddenError("this server answers its proxy only. Use the proxy's address.")
+        sender = await self._authenticate(metadata, peer)
+        if sender.kind not in {Kind.INGEST, Kind.ADMIN}:
+            raise ForbiddenError(f"a token of kind {sender.kind} sends no telemetry. Use one of kind {Kind.INGEST}.")
+        return sender
+
+    async def _receive(self, messages: AsyncIterator[bytes], share: Share) -> bytes:
+        seconds = self._intake.limits.body_seconds
+        try:
+            async with asyncio.timeout(seconds), self._receiving:
+                async for body in messages:
+                    self._intake.admit(len(body), share)
+                    return body
+        except TimeoutError as error:
+            raise BodyTimeoutError(f"the message did not arrive within {seconds:g} seconds. Send it again.") from error
+        raise BadBodyError("the call has no message. Send one export request.")
+
+
+def check_free(address: GrpcAddress) -> None:
+    """See whether the port is free, before anything that takes longer.
+
+    Raises:
+        TraciumError: it is not.
+    """
+    try:
+        family, kind, protocol, _, place = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)[0]
+        with contextlib.closing(socket.socket(family, kind, protocol)) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(place)
+            probe.listen(1)
+    except OSError as error:
+        raise _cannot_listen(address, error.strerror or str(error)) from error
+
+
+async def _refuse(context: grpc.aio.ServicerContext, cause: Refusal) -> None:
+    """End a call with the reason, by an exception of gRPC's own; a client comes back only where it is told when.
+
+    https://opentelemetry.io/docs/specs/otlp/#otlpgrpc-throttling
+    """
+    number = code(cause.status)
+    status = Status(code=number, message=str(cause))
+    if cause.retry_after is not None:
+        details = AnyMessage()
+        details.Pack(RetryInfo(retry_delay=Duration(seconds=cause.retry_after)))
+        status.details.append(details)
+    context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
+    await context.abort(_STATUS_CODES[number], str(cause))
+
+
+def _cannot_listen(address: GrpcAddress, reason: str) -> TraciumError:
+    return TraciumError(
+        f"cannot listen on {_bracketed(address.host)}:{address.port} for gRPC: {reason}. Stop what uses it, choose another "
+        "port with --grpc-port (0: any free one), or do without with --no-grpc."
+    )
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _host(peer: str) -> str:
+    """The address in a name of gRPC's for the other side, such as ``ipv4:127.0.0.1:5000``."""
+    return peer.partition(":")[2].rpartition(":")[0].strip("[]") or peer
+
+
+def _is_inside(peer: str, networks: tuple[Network, ...]) -> bool:
+    try:
+        address = ipaddress.ip_address(peer)
+    except ValueError:
+        return False
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
+        address = address.ipv4_mapped
+    return address.is_loopback or any(address in network for network in networks)
