@@ -6,8 +6,10 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from tracium.cli.backend import chosen_backend
+from tracium.exceptions import StoreError
 from tracium.server.client import Endpoint
 from tracium.server.extra import server_extra
+from tracium.server.location import Directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,6 +38,10 @@ def administration(context: click.Context, *, create: bool = False) -> Iterator[
 
         yield RemoteAdministration(backend)
         return
+    if isinstance(backend, Directory) and not create and not backend.engine.exists():
+        raise StoreError(
+            f"there is no store in {backend} yet. Start `tracium serve`, make a token, or name another directory with --data."
+        )
     with server_extra(context.command_path):
         from tracium.server.access.administration import Administration  # noqa: PLC0415 - needs the extra
         from tracium.server.access.principal import Principal  # noqa: PLC0415 - of one of two ways

@@ -119,12 +119,12 @@ class Gatekeeper:
 
 
 def bearer(headers: Mapping[str, str]) -> str | None:
-    """The token in ``Authorization: Bearer``; the whole header if it is of another form, which no token has."""
+    """The token in ``Authorization: Bearer``; empty, which no token is, where the header is of another form."""
     header = headers.get("authorization")
     if header is None:
         return None
     scheme, _, token = header.strip().partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else header
+    return token.strip() if scheme.lower() == "bearer" else ""
 
 
 def _holds(kept: KeptToken, tokens: Mapping[str, KeptToken]) -> bool:
