@@ -50,6 +50,21 @@ def test_the_one_line_use_marks_what_it_says():
     }
 
 
+def called_command(words):
+    """The command, or the command of a group, that a line calls."""
+    command = cli.get_command(click.Context(cli), words[1])
+    return command.commands[words[2]] if isinstance(command, click.Group) else command
+
+
+def all_commands():
+    """Every command by its whole name, those of groups too."""
+    for name in COMMANDS:
+        command = cli.get_command(click.Context(cli), name)
+        yield f"tracium {name}", command
+        if isinstance(command, click.Group):
+            yield from ((f"tracium {name} {below}", one) for below, one in command.commands.items())
+
+
 def test_shell_blocks_call_what_there_is():
     """Every make target, command and option in a shell block exists."""
     makefile = (ROOT / "Makefile").read_text()
@@ -59,7 +74,7 @@ def test_shell_blocks_call_what_there_is():
         if words[0] == "make":
             assert re.search(rf"^{words[1]}:", makefile, re.MULTILINE), words
         elif words[0] == "tracium":
-            command = cli.get_command(click.Context(cli), words[1])
+            command = called_command(words)
             options = {option for parameter in command.params for option in parameter.opts}
             mine = words[2 : words.index("--")] if "--" in words else words[2:]
             assert {word for word in mine if word.startswith("--")} <= options, words
@@ -72,10 +87,9 @@ def test_every_setting_command_option_extra_and_public_name_is_documented():
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     names = [*VARIABLES, *(variable for variables in VARIABLES.values() for variable in variables)]
     names += [f"`{extra}`" for extra in extras]
-    names += [f"tracium {command}" for command in COMMANDS]
-    for command in COMMANDS:
-        parameters = cli.get_command(click.Context(cli), command).params
-        names += [option.opts[0] for option in parameters if isinstance(option, click.Option) and not option.hidden]
+    for name, command in all_commands():
+        names.append(name)
+        names += [option.opts[0] for option in command.params if isinstance(option, click.Option) and not option.hidden]
     names += tracium.__all__
     missing = [name for name in names if name not in TEXT]
     assert not missing

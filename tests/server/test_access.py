@@ -9,6 +9,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from google.rpc.status_pb2 import Status
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.util.re import parse_env_headers
 from starlette.routing import Mount, Route
 from support.otlp_requests import model_call, request
 from support.serving import PROTOBUF, Serving
@@ -311,6 +316,43 @@ def test_a_token_reads_its_tenants_only(guarded):
     for name in (theirs, f"{ours}x", "nobody"):
         with pytest.raises(StoreError, match=f"403: this token does not see the tenant '{name}'"):
             fetch_usage(reader, TenantScope.of(ours, name), last_hour())
+
+
+def test_a_token_writes_its_tenants_only(guarded):
+    """Another's span is refused as partial success, one without a tenant gets the token's, and the sender learns no more."""
+    ours, theirs = f"o-{uuid.uuid4()}", f"t-{uuid.uuid4()}"
+    sent = request(*(model_call(name, tokens=(1, 1)) for name in (ours, theirs, None))).SerializeToString()
+    secret = make(guarded, kind="ingest", tenants=[ours])["secret"]
+    status, _, answer = guarded.send(sent, Authorization=f"Bearer {secret}")
+    told = ExportTraceServiceResponse.FromString(answer).partial_success
+    assert (status, told.rejected_spans) == (200, 1)
+    assert "1 of the items carry a tenant.id that is none of the token's" in told.error_message
+    assert theirs not in told.error_message
+    rows = {
+        row.tenant: row.model_calls for row in fetch_usage(operator(guarded), TenantScope.all(), last_hour()).tenants
+    }
+    assert (rows[ours], rows.get(theirs)) == (2, None)
+    # The same bytes from whoever may write them are another request.
+    unbound = {"Authorization": f"Bearer {guarded.tokens['ingest']}"}
+    assert guarded.send(sent, **unbound)[0] == 200
+    rows = {
+        row.tenant: row.model_calls for row in fetch_usage(operator(guarded), TenantScope.all(), last_hour()).tenants
+    }
+    assert rows[theirs] == 1
+
+
+def test_an_app_that_sends_a_token(guarded):
+    """The exporter of OpenTelemetry sends what OTEL_EXPORTER_OTLP_HEADERS says."""
+    tenant = f"o-{uuid.uuid4()}"
+    secret = make(guarded, kind="ingest", tenants=[tenant])["secret"]
+    provider = TracerProvider(shutdown_on_exit=False)
+    headers = parse_env_headers(f"authorization=Bearer%20{secret}", liberal=True)
+    exporter = OTLPSpanExporter(f"{guarded.url}/v1/traces", headers=headers)
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    with provider.get_tracer("tests").start_as_current_span("GET /"):
+        pass
+    provider.shutdown()
+    assert [row.traces for row in fetch_usage(operator(guarded), TenantScope.of(tenant), last_hour()).tenants] == [1]
 
 
 @pytest.mark.parametrize(

@@ -73,6 +73,13 @@ def test_a_session_is_no_more_than_its_token(site):
     assert [token["id"] for token in listed] == [site.token_id]
 
 
+def test_a_session_makes_no_other_one(site):
+    """Who copied a cookie cannot stay for longer than it lasts."""
+    _, _, session = logged_in(site).partition("=")
+    assert log_in(site, session)[0] == 401
+    assert site.ask("GET", "/api/v1/session", headers={"Authorization": f"Bearer {session}"})[0] == 200
+
+
 def test_a_session_ends_with_its_token(site):
     """Revoking the token logs out every browser that it let in."""
     made = site.operator.ask("POST", "/api/v1/tokens", {"kind": "usage"})

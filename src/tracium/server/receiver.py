@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
-from tracium.server.access.principal import Principal
 from tracium.server.encoding import decompress
 from tracium.server.parsing import media_type
 from tracium.server.refusal import BodyTimeoutError, Refusal
@@ -45,7 +44,7 @@ class Receiver:
             content_type = media_type(request.headers.get("content-type", ""))
             with self._intake.admission.one(), self._intake.share() as share:
                 body = await self._body(request, share)
-                reading = await self._intake.take(signal, body, content_type, _sender(request), share)
+                reading = await self._intake.take(signal, body, content_type, request.state.principal, share)
         except Refusal as cause:
             return refusal(request, cause)
         except ClientDisconnect:
@@ -74,8 +73,3 @@ class Receiver:
         except TimeoutError as error:
             raise BodyTimeoutError(f"the body did not arrive within {seconds:g} seconds. Send it again.") from error
         return bytes(body)
-
-
-def _sender(request: Request) -> Principal:
-    sender = getattr(request.state, "principal", None)
-    return sender if isinstance(sender, Principal) else Principal.operator()

@@ -16,8 +16,8 @@ from tracium.server.access.cookie import Cookie
 from tracium.server.access.gate import origin_of, peer_of
 from tracium.server.access.permit import Permit
 from tracium.server.access.principal import Kind
-from tracium.server.access.refusal import ForbiddenError
-from tracium.server.access.token import id_of
+from tracium.server.access.refusal import ForbiddenError, UnauthenticatedError
+from tracium.server.access.token import id_of, is_session
 from tracium.server.refusal import BodyTooLargeError, Refusal
 
 if TYPE_CHECKING:
@@ -86,6 +86,9 @@ class AccessApi:
         """``POST /api/v1/session`` with a token: the browser gets a cookie of its own for it."""
         try:
             token = _text(await _json_of(request), "token")
+            if is_session(token):
+                # Else a session that was copied could be made to last for ever.
+                raise UnauthenticatedError(shown=True)
             principal = await self._gatekeeper.identify(token, peer_of(request))
             if principal.kind is Kind.INGEST:
                 raise ForbiddenError("a token of kind ingest only sends: there is nothing to see with it.")

@@ -15,6 +15,8 @@ from tracium.server.access.principal import Principal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+# The kind that stands in the secret of a browser's session.
+SESSION: Final = "session"
 _PREFIX: Final = "tracium"
 _PARTS: Final = 4
 _ID_BYTES: Final = 6
@@ -113,6 +115,11 @@ def id_of(text: str) -> str:
     """The id that stands in a token; '' where none does."""
     parts = text.split("_")
     return parts[2] if len(parts) == _PARTS and parts[0] == _PREFIX else ""
+
+
+def is_session(text: str) -> bool:
+    """Whether it is a browser's session rather than a token that a person made."""
+    return text.startswith(f"{_PREFIX}_{SESSION}_")
 
 
 def matches(text: str, kept: str) -> bool:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from tracium.server.access.permit import Permit
-from tracium.server.access.token import KeptToken, Token, hashed, issue
+from tracium.server.access.token import SESSION, KeptToken, Token, hashed, issue
 from tracium.server.scope import TenantScope
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Tokens:
         Raises:
             StoreError: it could not be written.
         """
-        text, token_id = issue("session" if parent else permit.kind)
+        text, token_id = issue(SESSION if parent else permit.kind)
         token = Token(id=token_id, permit=permit, name=name, created=datetime.now(UTC), expires=expires)
         self._write(KeptToken(token, hashed(text), parent), _ISSUED)
         return text, token
