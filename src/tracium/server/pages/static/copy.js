@@ -1,0 +1,24 @@
+// Buttons that copy. They are hidden until they work.
+export function offerCopies(root) {
+  for (const button of root.querySelectorAll("button[data-copy]")) {
+    button.hidden = false;
+    button.addEventListener("click", () => copy(document.querySelector(button.dataset.copy).textContent, button));
+  }
+}
+
+/** Put text into the clipboard, and say so. */
+export async function copy(text, button) {
+  const said = button.textContent;
+  try {
+    await navigator.clipboard.writeText(text);
+    button.textContent = "Copied";
+  } catch {
+    // Without TLS a browser has no clipboard for pages of other machines: what is selected can be copied by hand.
+    const area = Object.assign(document.createElement("textarea"), { value: text, readOnly: true, className: "sr" });
+    button.after(area);
+    area.select();
+    button.textContent = document.execCommand("copy") ? "Copied" : "Press Ctrl-C";
+    area.remove();
+  }
+  setTimeout(() => (button.textContent = said), 1500);
+}

@@ -1,0 +1,49 @@
+// A live page asks for itself again, and takes over what is marked with data-live. Nobody looks: nothing is asked.
+export function renew(every, enliven) {
+  let failures = 0;
+  const round = async () => {
+    if (!document.hidden && !isBusy()) failures = (await take(enliven)) ? 0 : failures + 1;
+    // A server that is away is asked less and less often, down to once a minute.
+    setTimeout(round, Math.min(every * 2 ** failures, 60_000));
+  };
+  setTimeout(round, every);
+}
+
+/** Whether the reader is in the middle of something that a renewal would take away. */
+function isBusy() {
+  const selection = getSelection();
+  return Boolean(document.querySelector("dialog[open], .popover:focus-within") || (selection && !selection.isCollapsed));
+}
+
+async function take(enliven) {
+  const main = document.querySelector("main");
+  try {
+    const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+    if (answer.redirected) location.reload();
+    if (!answer.ok) throw new Error(String(answer.status));
+    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+    for (const old of main.querySelectorAll("[data-live]")) {
+      const next = fresh.getElementById(old.id);
+      if (next) swap(old, document.importNode(next, true), enliven);
+    }
+    main.classList.remove("stale");
+    return true;
+  } catch {
+    main.classList.add("stale");
+    return false;
+  }
+}
+
+function swap(old, next, enliven) {
+  const open = [...old.querySelectorAll("details")].map((one) => one.open);
+  next.querySelectorAll("details").forEach((one, index) => (one.open = open[index] ?? one.open));
+  const current = [...old.querySelectorAll("tbody tr")].findIndex((row) => row.classList.contains("current"));
+  old.replaceWith(next);
+  enliven(next);
+  const row = next.querySelectorAll("tbody tr")[current];
+  if (row) {
+    row.classList.add("current");
+    row.tabIndex = -1;
+    row.focus({ preventScroll: true });
+  }
+}

@@ -1,0 +1,30 @@
+// A token becomes a cookie that no script can read.
+const form = document.querySelector("#sign-in");
+const button = form.querySelector("button");
+const refusal = form.querySelector("[role=alert]");
+button.disabled = false;
+
+form.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  button.disabled = true;
+  const reason = await signIn(form.token.value.trim());
+  if (reason === null) {
+    location.assign(form.dataset.next);
+    return;
+  }
+  refusal.textContent = reason;
+  refusal.hidden = false;
+  button.disabled = false;
+  form.token.select();
+});
+
+/** Null once it is done; else why not. */
+async function signIn(token) {
+  try {
+    const headers = { "Content-Type": "application/json" };
+    const answer = await fetch("/api/v1/session", { method: "POST", headers, body: JSON.stringify({ token }) });
+    return answer.ok ? null : (await answer.json()).error;
+  } catch {
+    return "The server does not answer. Is it still running?";
+  }
+}
