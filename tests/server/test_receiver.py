@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from google.rpc.status_pb2 import Status
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import Compression, OTLPSpanExporter
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from support.otlp_requests import model_call, request, span
@@ -135,13 +136,13 @@ def test_oversize_is_refused_before_it_is_read(serving):
     assert (status, "Send smaller batches" in Status.FromString(answer).message) == (413, True)
 
 
-@pytest.mark.parametrize(
-    ("path", "cure"), [("/v1/logs", "OTEL_LOGS_EXPORTER=none"), ("/v1/metrics", "OTEL_METRICS_EXPORTER=none")]
-)
-def test_what_is_not_stored_is_not_accepted(serving, path, cure):
-    """Logs and metrics get a 404 that says so and how to turn them off."""
-    status, _, answer = serving.send(b"", path=path)
-    assert (status, cure in Status.FromString(answer).message) == (404, True)
+def test_spans_that_are_none_are_left_out(serving, tenant):
+    """Of a request with good and bad spans the good ones are stored, and the answer counts the others."""
+    status, _, answer = serving.send(request(span(tenant), span(tenant, name="s", trace_id=b"1")).SerializeToString())
+    told = ExportTraceServiceResponse.FromString(answer).partial_success
+    assert (status, told.rejected_spans) == (200, 1)
+    assert "span 's' has the trace id '31', not 16 bytes" in told.error_message
+    assert usage_of(serving, tenant).traces == 1
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
@@ -40,6 +41,7 @@ def read_logs(body: bytes, content_type: str, sender: Principal) -> Reading:
     for resource_logs in request.resource_logs:
         for scope_logs in resource_logs.scope_logs:
             _leave_out_misfits(scope_logs, rejections)
+            _observe(scope_logs)
             count += len(scope_logs.log_records)
     count -= rejections.settle(count, restrict(request, sender.scope))
     batch = Batch("logs", _FLATTENER.serialise(request), count, request_key("logs", sender, body))
@@ -51,6 +53,16 @@ def _leave_out_misfits(scope_logs: ScopeLogs, rejections: Rejections) -> None:
     for at, reason in reversed(misfits):
         del scope_logs.log_records[at]
         rejections.add(f"A log record of {scope_logs.scope.name!r} {reason}.")
+
+
+def _observe(scope_logs: ScopeLogs) -> None:
+    """Give a record that says no time at all the time at which it came; else it would belong to 1970, and be gone at once.
+
+    https://opentelemetry.io/docs/specs/otel/logs/data-model/#field-observedtimestamp
+    """
+    for record in scope_logs.log_records:
+        if not record.time_unix_nano and not record.observed_time_unix_nano:
+            record.observed_time_unix_nano = time.time_ns()
 
 
 def _misfit(record: LogRecord) -> str | None:

@@ -40,7 +40,7 @@ _WITH_EXEMPLARS: Final = ("gauge", "sum", "histogram", "exponentialHistogram")
 
 
 def read_metrics(body: bytes, content_type: str, sender: Principal) -> Reading:
-    """Parse and check a request for ``/v1/metrics``; points whose exemplars have ids that are none are left out.
+    """Parse and check a request for ``/v1/metrics``; points without a time, or with exemplars whose ids are none, are left out.
 
     Args:
         body: the uncompressed body.
@@ -82,16 +82,19 @@ def _metrics(request: ExportMetricsServiceRequest) -> Iterator[Metric]:
 
 
 def _leave_out_misfits(name: str, points: _Points, rejections: Rejections) -> None:
-    misfits = [(at, reason) for at, point in enumerate(points) if (reason := _misfit(point))]
+    misfits = [(at, reason) for at, point in enumerate(points) if (reason := _misfit(name, point))]
     for at, reason in reversed(misfits):
         del points[at]
-        rejections.add(f"An exemplar of the metric {name!r} {reason}.")
+        rejections.add(reason)
 
 
-def _misfit(point: _Point) -> str | None:
+def _misfit(name: str, point: _Point) -> str | None:
+    # It would belong to 1970, and be gone at once.
+    if not point.time_unix_nano:
+        return f"A point of the metric {name!r} has no time."
     for exemplar in _exemplars(point):
         if reason := misfit(exemplar.trace_id, exemplar.span_id):
-            return reason
+            return f"An exemplar of the metric {name!r} {reason}."
     return None
 
 
