@@ -88,17 +88,19 @@ def call(random_, tenant, end, milliseconds, provider, model, parent, *, failing
 
 
 def a_day(traces=400, hours=30, seed=7):
-    """Requests of OTLP with what happened in the last hours."""
+    """One request of OTLP with what happened in the last hours."""
     random_ = random.Random(seed)
     now = time.time_ns()
     shares = (40, 25, 12, 8, 10, 3)
+    spans = []
     for index in range(traces):
         tenant = random_.choices(TENANTS, shares)[0]
         end = now - int(random_.random() ** 1.3 * hours * 60 * MINUTE)
         failing = random_.random() < (0.25 if tenant == "initech" else 0.02)
         silent = tenant == "org_123:workspace_456" and random_.random() < 0.5
         session = f"session-{index % 7}" if index % 3 == 0 else None
-        yield request(*a_trace(random_, tenant, end, failing=failing, silent=silent, session=session), service="support-desk")
+        spans += a_trace(random_, tenant, end, failing=failing, silent=silent, session=session)
+    return request(*spans, service="support-desk")
 
 
 def a_broad_trace(spans=10_000, tenant="acme-corp"):

@@ -39,7 +39,7 @@ def share(ratio: float | None) -> Markup:
     """A ratio from 0 to 1 as a percentage."""
     if ratio is None:
         return nothing()
-    return _DATA.format("number", ratio, "percent", _percent(ratio))
+    return _DATA.format("number", ratio, "percent", percent_text(ratio))
 
 
 def duration(milliseconds: float | None) -> Markup:
@@ -108,16 +108,16 @@ def cost(row: Costed) -> Markup:
     return money(row.cost, unpriced + row.unknown_usage)
 
 
-def moment(when: datetime | None, style: str = "datetime") -> Markup:
+def moment(when: datetime | str | None, style: str = "datetime") -> Markup:
     """A moment.
 
     Args:
-        when: with a time zone.
+        when: with a time zone; a text is in ISO 8601.
         style: ``datetime``, ``date``, ``clock`` or ``relative``, which is what a reader with script sees.
     """
     if when is None:
         return nothing()
-    utc = when.astimezone(UTC)
+    utc = (datetime.fromisoformat(when) if isinstance(when, str) else when).astimezone(UTC)
     text = {"date": f"{utc:%Y-%m-%d}", "clock": f"{utc:%H:%M:%S}"}.get(style, f"{utc:%Y-%m-%d %H:%M} UTC")
     iso = utc.isoformat().replace("+00:00", "Z")
     return Markup('<time datetime="{}" data-as="{}">{}</time>').format(iso, style, text)
@@ -142,7 +142,7 @@ def change(now: float | Decimal | None, before: float | Decimal | None, *, worse
         return Markup('<span class="change">as before</span>')
     judged = "" if not worse else " worse" if direction == worse else " better"
     arrow = "▲" if ratio > 0 else "▼"
-    times = f"× {1 + ratio:.1f}" if ratio >= 10 else _percent(abs(ratio))  # noqa: PLR2004 - 1000 % says nothing
+    times = f"× {1 + ratio:.1f}" if ratio >= 10 else percent_text(abs(ratio))  # noqa: PLR2004 - 1000 % says nothing
     return Markup(
         '<span class="change{}"><span aria-hidden="true">{}</span> {}<span class="sr"> {} than before</span></span>'
     ).format(judged, arrow, times, "more" if ratio > 0 else "less")
@@ -171,7 +171,8 @@ def _compact(number: float) -> str:
     return f"{scaled:.3g}{_SCALES[scale]}"
 
 
-def _percent(ratio: float) -> str:
+def percent_text(ratio: float) -> str:
+    """A percentage without an element around it."""
     percent = ratio * 100
     if percent and percent < 0.1:  # noqa: PLR2004 - a share that is not nothing is not shown as nothing
         return "< 0.1 %"

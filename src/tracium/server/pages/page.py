@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from starlette.responses import HTMLResponse
 
-from tracium.server.access.gate import origin_of
+from tracium.server.access.audit import Audit
+from tracium.server.access.gate import origin_of, peer_of
 from tracium.server.access.principal import Grant, Kind
 from tracium.server.pages.navigation import entries
 from tracium.server.pages.period import PRESETS
@@ -15,6 +16,7 @@ from tracium.server.queries.question import Question
 from tracium.server.queries.tenantfilter import TenantFilter
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
 
     from jinja2 import Environment
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from tracium.server.access.principal import Principal
     from tracium.server.pages.view import View
     from tracium.server.scope import TenantScope
+    from tracium.server.store import Store
 
 _THEME_COOKIE: Final = "tracium_theme"
 _THEMES: Final = frozenset({"light", "dark"})
@@ -76,7 +79,24 @@ class Page:
             timezone=view.zone.key,
         )
 
-    def export(self, path: str, **parameters: str | int | None) -> str:
+    @property
+    def question_of_all(self) -> Question:
+        """The same of every tenant that may be seen."""
+        return replace(self.question, tenants=TenantFilter())
+
+    def note_reading(self, store: Store, target: str) -> None:
+        """Write into the audit log that content is read; to be called before it is shown.
+
+        Args:
+            store: where the log is.
+            target: what is read, such as a trace's id.
+
+        Raises:
+            StoreError: it could not be written: nothing is to be shown.
+        """
+        Audit(store).note(self.principal, "content.read", target, address=peer_of(self.request))
+
+    def export(self, path: str, **parameters: str | int | Iterable[str] | None) -> str:
         """The URL of the same rows in the API: with the moments that this page shows, whenever it is followed.
 
         Args:

@@ -4,8 +4,20 @@ from __future__ import annotations
 
 from typing import Final
 
-from tracium.server.access.route import NUMBERS
-from tracium.server.pages import tenants
+from tracium.server.access.route import NUMBERS, TRACES
+from tracium.server.pages import compare, errors, overview, session, tenant, tenants, trace, traces, usage
 from tracium.server.pages.site import PageRoute
 
-PAGES: Final = (PageRoute("/tenants", tenants.tenants_page, NUMBERS, tenants.OWN),)
+PAGES: Final = (
+    PageRoute("/overview", overview.overview_page, NUMBERS),
+    PageRoute("/tenants", tenants.tenants_page, NUMBERS, tenants.OWN),
+    PageRoute("/tenant", tenant.tenant_page, NUMBERS),
+    PageRoute("/compare", compare.compare_page, NUMBERS),
+    PageRoute("/traces", traces.traces_page, TRACES, traces.OWN),
+    PageRoute("/traces/{trace_id}", trace.trace_page, TRACES, trace.OWN),
+    PageRoute("/traces/{trace_id}/columns", trace.columns, TRACES, trace.OWN),
+    PageRoute("/traces/{trace_id}/spans/{span_id}", trace.span_page, TRACES, trace.OWN),
+    PageRoute("/errors", errors.errors_page, TRACES),
+    PageRoute("/session", session.session_page, TRACES, session.OWN),
+    PageRoute("/usage", usage.usage_page, NUMBERS),
+)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -10,7 +9,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from tracium.server.pages import formatting, sparkline
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+
     from tracium.server.pages.assets import Assets
+    from tracium.server.queries.compare import TenantCourse
+    from tracium.server.queries.series import Point
 
 
 def environment(assets: Assets) -> Environment:
@@ -38,13 +42,18 @@ def environment(assets: Assets) -> Environment:
         "spark": sparkline.line,
         "unknown": formatting.unknown,
     }
-    made.filters["pretty_json"] = _pretty
+    made.filters |= {"across": _across, "pairs": _pairs}
     return made
 
 
-def _pretty(text: str) -> str:
-    """JSON with indents; what is none stays as it is."""
-    try:
-        return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
-    except (ValueError, RecursionError):
-        return text
+def _pairs(points: Iterable[Point], *names: str) -> list[tuple[datetime, list[object]]]:
+    """The rows of a chart out of points: a moment, and a value for each name."""
+    return [(point.time, [getattr(point, name) for name in names]) for point in points]
+
+
+def _across(courses: Sequence[TenantCourse], name: str) -> list[tuple[datetime, list[object]]]:
+    """The rows of a chart out of several tenants' courses: a moment, and a value for each tenant."""
+    return [
+        (points[0].time, [getattr(point, name) for point in points])
+        for points in zip(*(course.points for course in courses), strict=True)
+    ]

@@ -1,5 +1,9 @@
 // Buttons that copy. They are hidden until they work.
 export function offerCopies(root) {
+  for (const button of root.querySelectorAll("button[data-copy-url]")) {
+    button.hidden = false;
+    button.addEventListener("click", async () => copy(await (await fetch(button.dataset.copyUrl)).text(), button));
+  }
   for (const button of root.querySelectorAll("button[data-copy]")) {
     button.hidden = false;
     button.addEventListener("click", () => copy(document.querySelector(button.dataset.copy).textContent, button));

@@ -8,8 +8,9 @@ const integer = number({ maximumFractionDigits: 0 });
 const compact = number({ notation: "compact", maximumSignificantDigits: 3 });
 const percentWhole = number({ style: "percent", maximumFractionDigits: 0 });
 const percentFine = number({ style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1 });
-const dollars = number({ style: "currency", currency: "USD" });
-const unit = (name, digits) => number({ style: "unit", unit: name, unitDisplay: "short", maximumFractionDigits: digits });
+const currency = { style: "currency", currency: "USD", currencyDisplay: "narrowSymbol" };
+const dollars = number(currency);
+const unit = (name, digits) => number({ style: "unit", unit: name, unitDisplay: "narrow", maximumFractionDigits: digits });
 const units = [[3_600_000, unit("hour", 1)], [60_000, unit("minute", 1)], [1000, unit("second", 2)], [1, unit("millisecond", 0)]];
 const microsecond = unit("microsecond", 0);
 const moments = {
@@ -33,10 +34,14 @@ export function duration(milliseconds) {
 }
 
 export function money(amount) {
-  if (amount === 0 || Math.abs(amount) >= 1) return dollars.format(amount);
-  if (Math.abs(amount) < 0.000001) return `< ${number({ style: "currency", currency: "USD", maximumFractionDigits: 6 }).format(0.000001)}`;
-  return number({ style: "currency", currency: "USD", maximumSignificantDigits: 2, minimumFractionDigits: 2 }).format(amount);
+  const size = Math.abs(amount);
+  if (amount === 0 || size >= 1) return dollars.format(amount);
+  if (size < 0.000001) return `< ${cents(6).format(0.000001)}`;
+  return cents(Math.max(2, 1 - Math.floor(Math.log10(size)))).format(amount);
 }
+
+/** Below one dollar, as many digits as say something. */
+const cents = (digits) => number({ ...currency, minimumFractionDigits: digits, maximumFractionDigits: digits });
 
 const formats = { integer: integer.format, compact: compact.format, percent, duration, money };
 

@@ -23,7 +23,7 @@ async function names(input) {
     const answer = await fetch(url, { headers: { Accept: "application/json" } });
     if (!answer.ok) return [];
     const told = await answer.json();
-    return (told.values ?? []).map((one) => one.value).filter((name) => name !== null);
+    return (told.rows ?? told.facets ?? []).map((one) => one.value);
   } catch {
     return [];
   }

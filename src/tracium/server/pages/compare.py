@@ -1,0 +1,73 @@
+"""The page that puts tenants beside each other, and says the difference in words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from tracium.server.pages.formatting import duration_text, percent_text
+from tracium.server.queries.compare import Comparison, compare
+from tracium.server.queries.tenants import tenants
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from starlette.responses import Response
+
+    from tracium.server.pages.page import Page
+    from tracium.server.store import Store
+    from tracium.server.usage import TenantUsage, Usage
+
+MOST: Final = 6
+_LEAST: Final = 2
+# A difference that is worth a sentence.
+_CLEARLY: Final = 1.25
+
+
+def compare_page(page: Page, store: Store) -> Response:
+    """``GET /compare?tenant=NAME&tenant=NAME``, for two to six tenants."""
+    chosen = page.view.tenants
+    if len(chosen) > MOST:
+        raise ValueError(f"at most {MOST} tenants are compared at once, not {len(chosen)}")
+    largest = tenants(store, page.principal, page.question_of_all, limit=MOST, compare=False).rows
+    names = [row.tenant for row in largest if row.tenant is not None]
+    comparison = compare(store, page.principal, page.question, chosen) if len(chosen) >= _LEAST else None
+    pairs = [("tenant", name) for name in chosen]
+    return page.render(
+        "compare.html",
+        title="Compare",
+        comparison=comparison,
+        words=list(_words(comparison)) if comparison else [],
+        chosen=chosen,
+        most=MOST,
+        largest=names,
+        csv=page.export("compare", tenant=[name for _, name in pairs], format="csv"),
+        json=page.export("compare", tenant=[name for _, name in pairs]),
+    )
+
+
+def _words(comparison: Comparison) -> Iterator[tuple[str, str]]:
+    """What stands out, as tenant and sentence."""
+    for row in comparison.rows:
+        said = [sentence for sentence in _said(row, comparison.all) if sentence]
+        yield row.tenant or "(none)", "; ".join(said) if said else "like the rest"
+
+
+def _said(row: TenantUsage, everybody: Usage) -> Iterator[str]:
+    if not row.requests and not row.model_calls:
+        yield "nothing in this range of time"
+        return
+    if everybody.requests:
+        yield f"{percent_text(row.requests / everybody.requests)} of all requests"
+    if row.cost is not None and everybody.cost:
+        yield f"{percent_text(float(row.cost / everybody.cost))} of the cost that is known"
+    if row.error_rate is not None and everybody.error_rate is not None:
+        yield _against("errors in", row.error_rate, everybody.error_rate, percent_text)
+    if row.p95_ms is not None and everybody.p95_ms is not None:
+        yield _against("p95 of", row.p95_ms, everybody.p95_ms, duration_text)
+
+
+def _against(what: str, own: float, all_: float, text: Callable[[float], str]) -> str:
+    if max(own, all_) < min(own, all_) * _CLEARLY or own == all_:
+        return ""
+    word = "more" if own > all_ else "less"
+    return f"{word}: {what} {text(own)} against {text(all_)} of all"

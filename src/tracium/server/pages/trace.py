@@ -1,0 +1,109 @@
+"""The page of one trace, of one of its spans, and the columns that its waterfall is drawn from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from starlette.responses import JSONResponse
+
+from tracium.server.pages.spantree import nested
+from tracium.server.queries.trace import SpanDetail, Trace, span, trace
+from tracium.server.queries.visibility import is_content
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from starlette.responses import Response
+
+    from tracium.server.pages.page import Page
+    from tracium.server.store import Store
+
+OWN: Final = frozenset({"span"})
+# So many spans are in the table for whoever has no script.
+_TABLE_ROWS: Final = 200
+# In which order what was said is read.
+_SAID: Final = {
+    "gen_ai.system_instructions": "Instructions",
+    "gen_ai.input.messages": "Input",
+    "gen_ai.prompt": "Input",
+    "input.value": "Input",
+    "gen_ai.tool.call.arguments": "Arguments",
+    "gen_ai.output.messages": "Output",
+    "gen_ai.completion": "Output",
+    "output.value": "Output",
+    "gen_ai.tool.call.result": "Result",
+}
+
+
+def trace_page(page: Page, store: Store) -> Response:
+    """``GET /traces/{trace_id}``."""
+    found = _trace(page, store)
+    wanted = page.view.get("span") or _first_look(found)
+    shown = span(store, page.principal, found.trace_id, wanted, page.question.tenants) if wanted else None
+    parts = _parts(page, store, found.trace_id, shown) if shown else {}
+    return page.render(
+        "trace.html",
+        title=f"Trace {found.trace_id[:8]}",
+        trace=found,
+        trace_id=found.trace_id,
+        rows=nested(found.rows)[:_TABLE_ROWS],
+        span=shown,
+        **parts,
+        csv=page.export(f"traces/{found.trace_id}", format="csv"),
+        json=page.export(f"traces/{found.trace_id}"),
+    )
+
+
+def span_page(page: Page, store: Store) -> Response:
+    """``GET /traces/{trace_id}/spans/{span_id}``."""
+    ids = page.request.path_params
+    shown = span(store, page.principal, ids["trace_id"], ids["span_id"], page.question.tenants)
+    if shown is None:
+        raise LookupError(f"there is no span {ids['span_id']!r} here.")
+    parts = _parts(page, store, ids["trace_id"], shown)
+    return page.render("span.html", title=shown.name, trace_id=ids["trace_id"], span=shown, **parts)
+
+
+def columns(page: Page, store: Store) -> Response:
+    """``GET /traces/{trace_id}/columns``: one list for each column, which is a fraction of rows in size."""
+    rows = _trace(page, store).rows
+    told: dict[str, Sequence[Any]] = {
+        "span_id": [row.span_id for row in rows],
+        "parent_id": [row.parent_span_id or "" for row in rows],
+        "name": [row.name for row in rows],
+        "service": [row.service for row in rows],
+        "kind": [row.kind for row in rows],
+        "operation": [row.operation or "" for row in rows],
+        "start": [round(row.start_ms, 3) for row in rows],
+        "duration": [round(row.duration_ms, 3) for row in rows],
+        "is_error": [row.status == "Error" for row in rows],
+    }
+    return JSONResponse(told, headers={"Cache-Control": "no-store"})
+
+
+def _trace(page: Page, store: Store) -> Trace:
+    trace_id = page.request.path_params["trace_id"]
+    found = trace(store, page.principal, trace_id, page.question.tenants, details=False)
+    if found is None:
+        raise LookupError(f"there is no trace {trace_id!r} here.")
+    return found
+
+
+def _first_look(found: Trace) -> str:
+    """The span to begin with: the first error that is deepest, or the first span."""
+    errors = [row for row in found.rows if row.status == "Error"]
+    return (errors[-1] if errors else nested(found.rows)[0][1]).span_id
+
+
+def _parts(page: Page, store: Store, trace_id: str, shown: SpanDetail) -> dict[str, Any]:
+    """What was said, apart from what else is known; that it is read is noted first."""
+    if any(map(is_content, shown.attributes)):
+        page.note_reading(store, f"{trace_id}/{shown.span_id}")
+    said = [(title, shown.attributes[key]) for key, title in _SAID.items() if key in shown.attributes]
+    rest = {key: value for key, value in sorted(shown.attributes.items()) if key not in _SAID}
+    return {"said": said, "attributes": _ordered(rest)}
+
+
+def _ordered(attributes: Mapping[str, str]) -> list[tuple[str, str]]:
+    """What is short before what is said at length."""
+    return sorted(attributes.items(), key=lambda item: (is_content(item[0]), item[0]))
