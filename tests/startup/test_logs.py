@@ -130,7 +130,7 @@ def test_what_is_logged_about_exports_is_not_exported(status):
 
 
 def test_a_receiver_of_spans_alone_is_said(receiver):
-    """As `tracium serve` is one: its answer to log records is no riddle, and spans go on."""
+    """A backend that stores spans only: its answer to log records is no riddle, and spans go on."""
     code = app(more="from opentelemetry import trace; trace.get_tracer('app').start_span('work').end()")
     with http_receiver(status=404) as none:
         variables = {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": f"{receiver.url}/v1/traces"}
