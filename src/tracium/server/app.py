@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from tracium.server.access.api import AccessApi
@@ -20,6 +21,8 @@ from tracium.server.api import Api
 from tracium.server.commit import Committer
 from tracium.server.hosts import LOOPBACK, HostAllowList
 from tracium.server.intake import Intake, Limits
+from tracium.server.pages.pages import PAGES
+from tracium.server.pages.site import Site
 from tracium.server.prices.api import PricesApi
 from tracium.server.prices.keeper import prices_kept
 from tracium.server.receiver import Receiver
@@ -54,7 +57,8 @@ def create_app(
     committer = Committer(store.commit)
     intake = Intake(committer, limits)
     receiver = Receiver(intake)
-    routes = _routes(receiver, Api(store), AccessApi(store, gatekeeper), PricesApi(store))
+    site = Site(store, PAGES)
+    routes = [*_routes(receiver, Api(store), AccessApi(store, gatekeeper), PricesApi(store)), *site.routes()]
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -69,6 +73,9 @@ def create_app(
         routes=routes,
         middleware=[
             Middleware(SecurityHeaders),
+            # What is worth the effort; files of the pages are compressed already.
+            Middleware(GZipMiddleware, minimum_size=1024, compresslevel=5),
+            site.middleware(),
             *_behind(proxies),
             Middleware(HostAllowList, allowed={*LOOPBACK, *hosts}),
             Middleware(Gate, gatekeeper=gatekeeper, open_paths=OpenPaths(routes)),
