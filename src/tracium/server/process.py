@@ -19,6 +19,7 @@ from tracium.server.access.operatorkey import offered
 from tracium.server.access.protection import Protection
 from tracium.server.access.tokens import Tokens
 from tracium.server.app import create_app
+from tracium.server.connection import Connection
 from tracium.server.grpc import GrpcAddress, GrpcReceiver, check_free
 from tracium.server.location import Directory
 from tracium.server.prices import book
@@ -107,6 +108,7 @@ def serve(
         )
         config = uvicorn.Config(
             app,
+            http=Connection,
             # Ours believes fewer.
             proxy_headers=False,
             ssl_certfile=protection.tls.certificate if protection.tls else None,
