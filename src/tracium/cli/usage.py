@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
+import contextlib
 import json
-from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,21 +16,22 @@ from tracium.server.client import Endpoint, fetch_usage
 from tracium.server.extra import server_extra
 from tracium.server.location import Directory, Server
 from tracium.server.scope import TenantScope
+from tracium.server.sheet import sheet
 from tracium.server.timerange import TimeRange
 from tracium.server.usage import TenantUsage, UsageReport
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+    from decimal import Decimal
 
     from rich.table import Table
 
-# What a spreadsheet takes for a formula: https://owasp.org/www-community/attacks/CSV_Injection
-_FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
 _MILLISECONDS_PER_SECOND: Final = 1000
 # With it the table fills 80 columns when the numbers are large.
 _TENANT_WIDTH: Final = 14
 # An id up to this length, a UUID's, is not broken in two.
 _WHOLE: Final = 36
+_WIDEST: Final = 10_000
 
 
 @click.command("usage")
@@ -45,7 +44,7 @@ _WHOLE: Final = 36
 @backend_options
 @click.pass_context
 def command(context: click.Context, /, tenants: tuple[str, ...], since: datetime, form: str | None, **_: Any) -> None:
-    """Print what each tenant did: traces, model calls, tokens, errors, latency.
+    """Print what each tenant did: traces, model calls, tokens, cost, errors, latency.
 
     Traces are distinct trace ids. Errors and latency are those of requests: server, consumer and parentless spans.
     Model calls are inference and embeddings calls. Works while `tracium serve` runs and while it does not.
@@ -54,7 +53,9 @@ def command(context: click.Context, /, tenants: tuple[str, ...], since: datetime
     time_range = _until_now(since)
     with server_extra("tracium usage"):
         source = chosen_backend(context)
-        _print(_ask(source, scope, time_range), form, _nothing(source, scope))
+        with _patience():
+            report = _ask(source, scope, time_range)
+        _print(report, form, _nothing(source, scope))
 
 
 def usage_table(rows: Sequence[TenantUsage], *, title: str | None = None) -> Table:
@@ -78,7 +79,7 @@ def usage_table(rows: Sequence[TenantUsage], *, title: str | None = None) -> Tab
     )
     longest = max((_shown_tenant(row.tenant).cell_len for row in rows), default=0)
     table.add_column("Tenant", overflow="fold", min_width=max(_TENANT_WIDTH, min(longest, _WHOLE)))
-    for heading in ("Traces", "Calls", "Tokens in", "Tokens out", "Errors", "p50", "p95"):
+    for heading in ("Traces", "Calls", "Tokens in", "Tokens out", "Cost", "Errors", "p50", "p95"):
         table.add_column(heading, justify="right", no_wrap=True)
     for row in rows:
         table.add_row(
@@ -87,6 +88,7 @@ def usage_table(rows: Sequence[TenantUsage], *, title: str | None = None) -> Tab
             f"{row.model_calls:,}",
             _shown_tokens(row.input_tokens, row.unknown_input),
             _shown_tokens(row.output_tokens, row.unknown_output),
+            _shown_cost(row),
             f"{row.errors:,}",
             _shown_latency(row.p50_ms),
             _shown_latency(row.p95_ms),
@@ -96,12 +98,7 @@ def usage_table(rows: Sequence[TenantUsage], *, title: str | None = None) -> Tab
 
 def usage_csv(rows: Sequence[TenantUsage]) -> str:
     """The rows as CSV under a header, with plain numbers; what is unknown, and no tenant, are empty cells."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, [field.name for field in fields(TenantUsage)], lineterminator="\r\n")
-    writer.writeheader()
-    for row in rows:
-        writer.writerow(asdict(row) | {"tenant": _safe_cell(row.tenant or "")})
-    return text.getvalue()
+    return "".join(sheet(TenantUsage, rows))
 
 
 def _scope(tenants: tuple[str, ...]) -> TenantScope:
@@ -129,11 +126,23 @@ def _ask(source: Endpoint | Directory | Server, scope: TenantScope, time_range: 
 
 
 def _read(location: Directory | Server, scope: TenantScope, time_range: TimeRange) -> UsageReport:
-    from tracium.server.queries import usage  # noqa: PLC0415 - loads the engine
+    from tracium.server.access.principal import Principal  # noqa: PLC0415 - loads the engine
+    from tracium.server.queries import Question, TenantFilter, usage_report  # noqa: PLC0415 - loads the engine
     from tracium.server.store import Store  # noqa: PLC0415 - loads the engine
 
+    asked = Question(time_range, TenantFilter.of(*(scope.tenants or ())))
     with Store(location, create=False) as store:
-        return usage(store, scope, time_range)
+        return usage_report(store, Principal.operator(), asked)
+
+
+@contextlib.contextmanager
+def _patience() -> Iterator[None]:
+    """Show on a terminal that something is going on: opening a store takes seconds."""
+    from rich.console import Console  # noqa: PLC0415 - of the extra `server`
+
+    console = Console(stderr=True)
+    with console.status("Asking the store …") if console.is_terminal else contextlib.nullcontext():
+        yield
 
 
 def _print(report: UsageReport, form: str | None, if_empty: str) -> None:
@@ -155,8 +164,9 @@ def print_usage(rows: Sequence[TenantUsage], *, title: str | None = None) -> Non
 
     console = Console(highlight=False)
     # Rather a line that the terminal wraps than a number that lost its last digits.
-    needed = Measurement.get(console, console.options, table).minimum
-    console.print(table, width=max(console.width, needed), crop=False)
+    needed = Measurement.get(console, console.options.update(width=_WIDEST), table).minimum
+    wide = Console(highlight=False, width=max(console.width, needed))
+    wide.print(table)
 
 
 def _nothing(source: Endpoint | Directory | Server, scope: TenantScope) -> str:
@@ -175,9 +185,12 @@ def _shown_range(time_range: TimeRange) -> str:
 
 
 def _caption(rows: Sequence[TenantUsage]) -> str | None:
+    said = []
     if any(row.unknown_usage for row in rows):
-        return "≥: some model calls did not report their tokens, so the true sum is higher."
-    return None
+        said.append("≥: some model calls did not report their tokens, so the true sum is higher.")
+    if count := sum(row.unpriced_calls or 0 for row in rows):
+        said.append(f"{count:,} model calls have no price and are not in the cost: `tracium prices` says why.")
+    return "\n".join(said) or None
 
 
 def _shown_tenant(tenant: str | None) -> Any:
@@ -193,13 +206,25 @@ def _shown_tokens(known: int | None, unknown: int) -> str:
     return f"≥ {known:,}" if unknown else f"{known:,}"
 
 
+def _shown_cost(row: TenantUsage) -> str:
+    """What it cost, as a lower bound where a part of it is unknown; no price is not no cost."""
+    if row.cost is None:
+        # Without a count, who asks may not see money.
+        return "–" if row.unpriced_calls is None else "unpriced" if row.unpriced_calls else "unknown"
+    shown = _dollars(row.cost)
+    return f"≥ {shown}" if row.unknown_usage or row.unpriced_calls else shown
+
+
+def _dollars(amount: Decimal) -> str:
+    """Cents where they say something, else the first two digits that do: a call may cost a hundredth of a cent."""
+    if not amount or amount >= 1:
+        return f"${amount:,.2f}"
+    return f"${amount:.{max(2, 1 - amount.adjusted())}f}"
+
+
 def _shown_latency(milliseconds: float | None) -> str:
     if milliseconds is None:
         return "–"
     if milliseconds < _MILLISECONDS_PER_SECOND:
         return f"{milliseconds:.3g} ms" if milliseconds < 10 else f"{milliseconds:.0f} ms"  # noqa: PLR2004 - three digits
     return f"{milliseconds / _MILLISECONDS_PER_SECOND:,.2f} s"
-
-
-def _safe_cell(text: str) -> str:
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text

@@ -15,7 +15,7 @@ from tracium.server.access.gate import Gate
 from tracium.server.access.gatekeeper import Gatekeeper
 from tracium.server.access.headers import SecurityHeaders
 from tracium.server.access.proxy import BehindProxy
-from tracium.server.access.route import ADMIN, ANYONE, EVERY_KIND, INGEST, NUMBERS, GuardedRoute, OpenPaths
+from tracium.server.access.route import ADMIN, ANYONE, EVERY_KIND, INGEST, GuardedRoute, OpenPaths
 from tracium.server.access.tokens import Tokens
 from tracium.server.api import Api
 from tracium.server.commit import Committer
@@ -93,7 +93,7 @@ def _routes(receiver: Receiver, api: Api, access: AccessApi, prices: PricesApi) 
         GuardedRoute("POST", "/v1/traces", receiver.traces, INGEST),
         GuardedRoute("POST", "/v1/logs", receiver.logs, INGEST),
         GuardedRoute("POST", "/v1/metrics", receiver.metrics, INGEST),
-        GuardedRoute("GET", "/api/v1/usage", api.usage, NUMBERS),
+        *api.routes(),
         GuardedRoute("GET", "/api/v1/tokens", access.tokens, ADMIN),
         GuardedRoute("POST", "/api/v1/tokens", access.make_token, ADMIN),
         GuardedRoute("DELETE", "/api/v1/tokens/{id}", access.revoke_token, ADMIN),
@@ -104,8 +104,6 @@ def _routes(receiver: Receiver, api: Api, access: AccessApi, prices: PricesApi) 
         GuardedRoute("GET", "/api/v1/session", access.session, EVERY_KIND),
         GuardedRoute("POST", "/api/v1/session", access.log_in, ANYONE),
         GuardedRoute("DELETE", "/api/v1/session", access.log_out, EVERY_KIND),
-        GuardedRoute("GET", "/ready", api.ready, EVERY_KIND),
-        GuardedRoute("GET", "/health", api.health, ANYONE),
     ]
 
 

@@ -6,15 +6,18 @@ import http.client
 import json
 import ssl
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode, urlsplit
 
 from tracium.exceptions import StoreError
-from tracium.server.usage import UsageReport
+from tracium.server.usage import TenantUsage, UsageReport
 
 if TYPE_CHECKING:
     from tracium.server.scope import TenantScope
     from tracium.server.timerange import TimeRange
+
+# Tenants that are asked for at a time.
+_PAGE: Final = "10000"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,24 +63,22 @@ def fetch_usage(
     Raises:
         StoreError: it does not answer, or not with usage.
     """
-    path = f"/api/v1/usage?{urlencode([*_scope(scope), *_range(time_range)])}"
     endpoint = Endpoint(server) if isinstance(server, str) else server
+    asked = [("from", time_range.start.isoformat()), ("to", time_range.end.isoformat()), ("compare", "false")]
+    asked += [("tenant", tenant) for tenant in scope.tenants or ()] + [("limit", _PAGE)]
+    tenants: list[TenantUsage] = []
+    cursor: list[tuple[str, str]] = []
     try:
-        return UsageReport.from_json(endpoint.ask("GET", path, timeout=timeout))
-    except (KeyError, TypeError, ValueError) as error:
+        while True:
+            answer = endpoint.ask("GET", f"/api/v1/tenants?{urlencode(asked + cursor)}", timeout=timeout)
+            tenants += map(TenantUsage.from_json, answer["rows"])
+            if answer["next"] is None:
+                return UsageReport(time_range, tuple(tenants))
+            cursor = [("cursor", answer["next"])]
+    except (AttributeError, KeyError, TypeError, ValueError, ArithmeticError) as error:
         raise StoreError(
             f"{endpoint.url} answers, but not with usage: is it a `tracium serve` of this release?"
         ) from error
-
-
-def _scope(scope: TenantScope) -> list[tuple[str, str]]:
-    if scope.tenants is None:
-        return [("scope", "all")]
-    return [("tenant", tenant) for tenant in scope.tenants]
-
-
-def _range(time_range: TimeRange) -> list[tuple[str, str]]:
-    return [("from", time_range.start.isoformat()), ("to", time_range.end.isoformat())]
 
 
 def _answer(  # noqa: PLR0913, PLR0917 - of one request

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, Self
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -30,13 +30,24 @@ class TimeRange:
     @property
     def start_ns(self) -> int:
         """The first nanosecond since 1970 that belongs to it."""
-        return _nanoseconds(self.start)
+        return nanoseconds(self.start)
 
     @property
     def end_ns(self) -> int:
         """The first nanosecond since 1970 that no longer belongs to it."""
-        return _nanoseconds(self.end)
+        return nanoseconds(self.end)
+
+    @property
+    def length(self) -> timedelta:
+        """How long it is."""
+        return self.end - self.start
+
+    def before(self, now: datetime) -> Self:
+        """The range before it, as long as the part of it that has passed: like is compared with like."""
+        passed = max(min(self.end, now), self.start) - self.start
+        return type(self)(self.start - passed, self.start)
 
 
-def _nanoseconds(moment: datetime) -> int:
+def nanoseconds(moment: datetime) -> int:
+    """Nanoseconds since 1970."""
     return (moment - _EPOCH) // _MICROSECOND * 1000

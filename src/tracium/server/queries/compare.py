@@ -1,0 +1,100 @@
+"""Some tenants beside each other, and beside all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from tracium.server.queries.bucket import Bucket
+from tracium.server.queries.numbers import call_numbers, call_rows, money, request_numbers, request_rows
+from tracium.server.queries.series import Point, in_utc, point, total
+from tracium.server.queries.tenantfilter import TenantFilter
+from tracium.server.usage import TenantUsage, Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from tracium.server.access.principal import Principal
+    from tracium.server.queries.question import Question
+    from tracium.server.store import Store
+
+    Rows = dict[tuple[str, datetime], dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TenantCourse:
+    """One tenant's usage over time."""
+
+    tenant: str
+    points: tuple[Point, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """Tenants in the order in which they were asked for; one without anything has zeros."""
+
+    from_: datetime
+    to: datetime
+    bucket: str
+    rows: tuple[TenantUsage, ...]
+    # All that the asker may see, other tenants included.
+    all: Usage
+    series: tuple[TenantCourse, ...]
+
+
+def compare(
+    store: Store, asker: Principal, question: Question, tenants: Sequence[str], *, bucket: Bucket | None = None
+) -> Comparison:
+    """Put tenants beside each other.
+
+    Args:
+        store: where from.
+        asker: who asks, which decides what is seen, also of `Comparison.all`.
+        question: when and where.
+        tenants: whole ids.
+        bucket: how long a stretch of the series is; None: what fits the range.
+
+    Raises:
+        StoreError: the store could not answer.
+    """
+    bucket = bucket or Bucket.fitting(question.range)
+    asked = replace(question, tenants=TenantFilter(ids=tuple(tenants)))
+    by = {"tenant": "TenantId"}
+    of_requests = {row["tenant"]: row for row in request_rows(store, asker, asked, by)}
+    of_calls = {row["tenant"]: row for row in call_rows(store, asker, asked, by)}
+    return Comparison(
+        from_=question.range.start,
+        to=question.range.end,
+        bucket=bucket.value,
+        rows=tuple(
+            TenantUsage(
+                tenant=name,
+                **request_numbers(of_requests.get(name)),
+                **call_numbers(of_calls.get(name)),
+                **money(asker, of_calls.get(name)),
+            )
+            for name in tenants
+        ),
+        all=total(store, asker, replace(question, tenants=TenantFilter())),
+        series=courses(store, asker, asked, bucket),
+    )
+
+
+def courses(store: Store, asker: Principal, question: Question, bucket: Bucket) -> tuple[TenantCourse, ...]:
+    """The course of every tenant that a question names by its id, in that order.
+
+    Raises:
+        StoreError: the store could not answer.
+    """
+    by = {"tenant": "TenantId", "time": bucket.sql(question.timezone)}
+    of_requests: Rows = {(row["tenant"], in_utc(row["time"])): row for row in request_rows(store, asker, question, by)}
+    of_calls: Rows = {(row["tenant"], in_utc(row["time"])): row for row in call_rows(store, asker, question, by)}
+    times = sorted({*bucket.starts(question.range, question.timezone), *(time for _, time in of_requests | of_calls)})
+    return tuple(
+        TenantCourse(
+            tenant=name,
+            points=tuple(point(asker, at, of_requests.get((name, at)), of_calls.get((name, at))) for at in times),
+        )
+        for name in question.tenants.ids
+    )

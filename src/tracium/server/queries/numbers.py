@@ -1,0 +1,214 @@
+"""Sums over the relations, by whatever is asked, and their reading into numbers."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+
+from tracium.server import prices
+from tracium.server.access.principal import Grant
+from tracium.server.prices.key import KEY_COLUMNS
+from tracium.server.queries.relations import CALL_SUMS, calls, requests
+from tracium.server.usage import CallUsage, Change, Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tracium.server.access.principal import Principal
+    from tracium.server.queries.question import Question
+    from tracium.server.store import Store
+
+    Row = Mapping[str, Any]
+
+# Up to here the engine counts distinct traces exactly.
+_EXACT_TRACES: Final = 65_536
+_NO_ROW: Final[Row] = {}
+_SUMS: Final = ", ".join(f"sum(one.{name}) AS {name}" for name in CALL_SUMS)
+_QUANTILES: Final = "(0.01, 0.5, 0.95, 0.99)"
+
+_PRICE_KEY: Final = f"{', '.join(KEY_COLUMNS)}, InputClass, OtherUnits"
+
+
+def request_rows(
+    store: Store, asker: Principal, question: Question, by: Mapping[str, str], *, traces: bool = True
+) -> list[dict[str, Any]]:
+    """Sums over requests.
+
+    Args:
+        store: where from.
+        asker: who asks, which decides what is seen.
+        question: when, whose and where.
+        by: what there is a row for: SQL over the columns of `requests`, by its name in the rows.
+        traces: whether distinct traces are counted, too.
+    """
+    if question.is_empty:
+        return []
+    return store.rows(
+        asker.scope,
+        f"""
+        SELECT {_named(by)}
+            sum(one.Spans) AS Spans, sum(one.SpanErrors) AS SpanErrors, sum(one.Requests) AS Requests,
+            sum(one.RequestErrors) AS RequestErrors, sum(one.EstimatedRequests) AS EstimatedRequests,
+            {"uniqMerge(one.Traces)" if traces else 0} AS Traces, quantilesDDMerge{_QUANTILES}(one.Latency) AS Latency,
+            max(one.LastSeen) AS LastSeen
+        FROM ({requests(question)}) AS one
+        {_grouped(by)}""",  # noqa: S608 - see `literal`
+    )
+
+
+def call_rows(
+    store: Store, asker: Principal, question: Question, by: Mapping[str, str], *, latency: bool = True
+) -> list[dict[str, Any]]:
+    """Sums over model calls, with their cost if `asker` may see it; as `request_rows`, over the columns of `calls`."""
+    if question.is_empty:
+        return []
+    if not asker.may(Grant.COST):
+        return store.rows(asker.scope, summed(calls(question), by, latency=latency))
+    prices.ensure(store)
+    return store.rows(asker.scope, priced_sums(calls(question), by, latency=latency))
+
+
+def summed(relation: str, by: Mapping[str, str], *, latency: bool = True) -> str:
+    """Sums over a relation of model calls, as `calls` gives it, without their cost: a SELECT."""
+    return f"""
+        SELECT {_named(by)} {_SUMS} {_merged(latency=latency)}
+        FROM ({relation}) AS one
+        {_grouped(by)}"""  # noqa: S608 - see `literal`
+
+
+def priced_sums(relation: str, by: Mapping[str, str], *, latency: bool = True, reasons: bool = False) -> str:
+    """Sums over a relation of model calls with their cost, as a SELECT.
+
+    Args:
+        relation: as `calls` gives it.
+        by: what there is a row for.
+        latency: whether the quantiles of latency are wanted: they take the most time.
+        reasons: whether there is a row, too, for each reason why there is no price.
+    """
+    told = {name: f"one.{name}" for name in by} | ({"reason": "one.UnpricedReason"} if reasons else {})
+    state = f", quantilesDDMergeState{_QUANTILES}(one.Latency) AS Latency" if latency else ""
+    # Summed first by what is priced alike, within one period of each price and one stretch of the day: that is little.
+    alike = f"""
+        WITH
+            (SELECT arraySort(arrayPushBack(groupUniqArrayArray(Periods.ValidFrom), 0)) FROM tracium_prices) AS moments,
+            (SELECT arraySort(arrayPushBack(groupUniqArrayArray(Periods.DayFrom), 0)) FROM tracium_prices) AS minutes
+        SELECT {"".join(f"{name}, " for name in by)} {_PRICE_KEY}, min(At) AS Bucket, {_SUMS} {state}
+        FROM (SELECT {_named(by)} *, Bucket AS At FROM ({relation})) AS one
+        GROUP BY {"".join(f"{name}, " for name in by)} {_PRICE_KEY}, roundDown(toUnixTimestamp(At), moments),
+            roundDown(intDiv(toUnixTimestamp(At) % 86400, 60), minutes)"""  # noqa: S608 - see `literal`
+    return f"""
+        SELECT {_named(told)} {_SUMS} {_merged(latency=latency)},
+            sum(one.Cost) AS Cost, sum(one.UnpricedCalls) AS UnpricedCalls
+        FROM ({prices.priced(alike)}) AS one
+        {_grouped(told)}"""  # noqa: S608 - see `literal`
+
+
+def call_numbers(row: Row | None) -> dict[str, Any]:
+    """The fields of `CallUsage` from a row of `call_rows`; None: there was no call."""
+    row = row or _NO_ROW
+    count = row.get("Calls", 0)
+    p50, p95, p99 = _quantiles(row)
+    no_input = bool(row.get("UnknownInput")) and not row.get("KnownInput")
+    no_output = bool(row.get("UnknownOutput")) and not row.get("KnownOutput")
+    return {
+        "model_calls": count,
+        "model_call_errors": row.get("CallErrors", 0),
+        "model_call_p50_ms": p50,
+        "model_call_p95_ms": p95,
+        "model_call_p99_ms": p99,
+        "input_tokens": None if no_input else row.get("InputTokens", 0),
+        "output_tokens": None if no_output else row.get("OutputTokens", 0),
+        "cache_read_tokens": None if no_input else row.get("CacheReadTokens", 0),
+        "cache_write_tokens": None if no_input else row.get("CacheWriteTokens", 0),
+        "reasoning_tokens": None if no_output else row.get("ReasoningTokens", 0),
+        "unknown_input": row.get("UnknownInput", 0),
+        "unknown_output": row.get("UnknownOutput", 0),
+        "unknown_usage": row.get("UnknownUsage", 0),
+    }
+
+
+def money(asker: Principal, row: Row | None) -> dict[str, Any]:
+    """The cost and the count of calls without a price, if `asker` may see money."""
+    if not asker.may(Grant.COST):
+        return {"cost": None, "unpriced_calls": None}
+    row = row or _NO_ROW
+    nothing_known = row.get("UnknownInput") and not row.get("KnownInput") and not row.get("KnownOutput")
+    cost = None if nothing_known and row.get("UnknownUsage") == row["Calls"] else row.get("Cost", 0)
+    return {"cost": None if cost is None else Decimal(cost), "unpriced_calls": row.get("UnpricedCalls", 0)}
+
+
+def request_numbers(row: Row | None) -> dict[str, Any]:
+    """The fields of `Usage` that are not calls', from a row of `request_rows`; None: there was nothing."""
+    row = row or _NO_ROW
+    p50, p95, p99 = _quantiles(row)
+    count, errors, traces = row.get("Requests", 0), row.get("RequestErrors", 0), row.get("Traces", 0)
+    return {
+        "traces": traces,
+        "traces_estimated": traces > _EXACT_TRACES,
+        "requests": count,
+        "errors": errors,
+        "error_rate": errors / count if count else None,
+        "p50_ms": p50,
+        "p95_ms": p95,
+        "p99_ms": p99,
+        "spans": row.get("Spans", 0),
+        "span_errors": row.get("SpanErrors", 0),
+        "estimated_requests": row.get("EstimatedRequests", 0.0),
+        "last_seen": _in_utc(row["LastSeen"]) if row.get("Spans") else None,
+    }
+
+
+def usage(asker: Principal, of_requests: Row | None, of_calls: Row | None) -> Usage:
+    """The numbers of requests and calls together."""
+    return Usage(**request_numbers(of_requests), **call_numbers(of_calls), **money(asker, of_calls))
+
+
+def call_usage(asker: Principal, row: Row | None) -> CallUsage:
+    """The numbers of calls."""
+    return CallUsage(**call_numbers(row), **money(asker, row))
+
+
+def change(now: Usage, before: Usage) -> Change:
+    """What has become of the period before."""
+    return Change(
+        model_calls=before.model_calls,
+        model_calls_change=_ratio(before.model_calls, now.model_calls),
+        requests=before.requests,
+        requests_change=_ratio(before.requests, now.requests),
+        errors=before.errors,
+        errors_change=_ratio(before.errors, now.errors),
+        p95_ms=before.p95_ms,
+        p95_ms_change=_ratio(before.p95_ms, now.p95_ms),
+        cost=before.cost,
+        cost_change=_ratio(before.cost, now.cost),
+    )
+
+
+def _ratio(before: Decimal | float | None, now: Decimal | float | None) -> float | None:
+    if not before or now is None:
+        return None
+    return float(now) / float(before) - 1
+
+
+def _quantiles(row: Row) -> tuple[float | None, float | None, float | None]:
+    found: Sequence[float] = row.get("Latency") or ()
+    p50, p95, p99 = (None if math.isnan(one) else one for one in found) if found else (None, None, None)
+    return p50, p95, p99
+
+
+def _in_utc(value: datetime) -> datetime:
+    return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+def _merged(*, latency: bool) -> str:
+    return f", quantilesDDMerge{_QUANTILES}(one.Latency) AS Latency" if latency else ""
+
+
+def _named(by: Mapping[str, str]) -> str:
+    return "".join(f"{expression} AS {name}, " for name, expression in by.items())
+
+
+def _grouped(by: Mapping[str, str]) -> str:
+    return f"GROUP BY {', '.join(by)}" if by else ""
