@@ -12,7 +12,7 @@ from support.otlp_requests import MILLISECOND, fill, request, span
 MINUTE = 60 * 1000 * MILLISECOND
 TENANTS = ("acme-corp", "globex", "initech", "org_123:workspace_456", "550e8400-e29b-41d4-a716-446655440000", None)
 MODELS = (("openai", "gpt-4o-mini"), ("openai", "gpt-4o"), ("anthropic", "claude-sonnet-4-5"), ("acme.ai", "house-7b"))
-HOSTILE = '<img src=x onerror=alert(1)>"\'&lt;script&gt;'
+HOSTILE = "<img src=x onerror=alert(1)>\"'&lt;script&gt;"
 
 
 def a_trace(random_, tenant, end, *, failing=False, silent=False, session=None):
@@ -21,13 +21,26 @@ def a_trace(random_, tenant, end, *, failing=False, silent=False, session=None):
     provider, model = random_.choice(MODELS)
     length = random_.randint(400, 3000)
     common = {"trace_id": trace_id}
-    root = span(tenant, end=end, milliseconds=length, name="POST /resolve", kind=2, span_id=random_.randbytes(8), **common)
+    root = span(
+        tenant, end=end, milliseconds=length, name="POST /resolve", kind=2, span_id=random_.randbytes(8), **common
+    )
     agent = span(
         tenant, end=end - 5 * MILLISECOND, milliseconds=length - 10, name="invoke_agent resolver", kind=1,
         span_id=random_.randbytes(8), parent=root.span_id, **common,
         attributes={"gen_ai.operation.name": "invoke_agent", "gen_ai.agent.name": "resolver"} | ({"session.id": session} if session else {}),
     )  # fmt: skip
-    first = call(random_, tenant, end - length // 2 * MILLISECOND, length // 3, provider, model, agent, failing=failing, silent=silent, session=session)
+    first = call(
+        random_,
+        tenant,
+        end - length // 2 * MILLISECOND,
+        length // 3,
+        provider,
+        model,
+        agent,
+        failing=failing,
+        silent=silent,
+        session=session,
+    )
     tool = span(
         tenant, end=end - length // 3 * MILLISECOND, milliseconds=length // 8, name="execute_tool find_order", kind=1,
         span_id=random_.randbytes(8), parent=agent.span_id, **common,
@@ -70,7 +83,10 @@ def call(random_, tenant, end, milliseconds, provider, model, parent, *, failing
     if session:
         attributes["session.id"] = session
     if not silent and not failing:
-        attributes |= {"gen_ai.usage.input_tokens": random_.randint(200, 4000), "gen_ai.usage.output_tokens": random_.randint(20, 600)}
+        attributes |= {
+            "gen_ai.usage.input_tokens": random_.randint(200, 4000),
+            "gen_ai.usage.output_tokens": random_.randint(20, 600),
+        }
     made = span(
         tenant, end=end, milliseconds=milliseconds, name=f"chat {model}", kind=3, parent=parent.span_id,
         trace_id=parent.trace_id, span_id=random_.randbytes(8), attributes=attributes,

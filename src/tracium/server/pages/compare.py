@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from tracium.server.pages.formatting import duration_text, percent_text
+from tracium.server.queries.bucket import Bucket
 from tracium.server.queries.compare import Comparison, compare
 from tracium.server.queries.tenants import tenants
 
@@ -21,6 +23,8 @@ MOST: Final = 6
 _LEAST: Final = 2
 # A difference that is worth a sentence.
 _CLEARLY: Final = 1.25
+_LONG: Final = timedelta(hours=8)
+_ORDER: Final = tuple(Bucket)
 
 
 def compare_page(page: Page, store: Store) -> Response:
@@ -30,7 +34,7 @@ def compare_page(page: Page, store: Store) -> Response:
         raise ValueError(f"at most {MOST} tenants are compared at once, not {len(chosen)}")
     largest = tenants(store, page.principal, page.question_of_all, limit=MOST, compare=False).rows
     names = [row.tenant for row in largest if row.tenant is not None]
-    comparison = compare(store, page.principal, page.question, chosen) if len(chosen) >= _LEAST else None
+    comparison = _compared(page, store) if len(chosen) >= _LEAST else None
     pairs = [("tenant", name) for name in chosen]
     return page.render(
         "compare.html",
@@ -40,9 +44,16 @@ def compare_page(page: Page, store: Store) -> Response:
         chosen=chosen,
         most=MOST,
         largest=names,
-        csv=page.export("compare", tenant=[name for _, name in pairs], format="csv"),
-        json=page.export("compare", tenant=[name for _, name in pairs]),
+        csv=page.export("compare.csv", tenant=[name for _, name in pairs]),
+        json=page.export("compare.json", tenant=[name for _, name in pairs]),
     )
+
+
+def _compared(page: Page, store: Store) -> Comparison:
+    # Several lines in one chart are readable with fewer points.
+    is_long = page.view.period.range.length > _LONG
+    bucket = max(Bucket.fitting(page.view.period.range), Bucket.HOUR, key=_ORDER.index) if is_long else None
+    return compare(store, page.principal, page.question, page.view.tenants, bucket=bucket)
 
 
 def _words(comparison: Comparison) -> Iterator[tuple[str, str]]:
@@ -61,13 +72,13 @@ def _said(row: TenantUsage, everybody: Usage) -> Iterator[str]:
     if row.cost is not None and everybody.cost:
         yield f"{percent_text(float(row.cost / everybody.cost))} of the cost that is known"
     if row.error_rate is not None and everybody.error_rate is not None:
-        yield _against("errors in", row.error_rate, everybody.error_rate, percent_text)
+        yield _against(("more errors", "fewer errors"), row.error_rate, everybody.error_rate, percent_text)
     if row.p95_ms is not None and everybody.p95_ms is not None:
-        yield _against("p95 of", row.p95_ms, everybody.p95_ms, duration_text)
+        yield _against(("slower, a p95 of", "faster, a p95 of"), row.p95_ms, everybody.p95_ms, duration_text)
 
 
-def _against(what: str, own: float, all_: float, text: Callable[[float], str]) -> str:
-    if max(own, all_) < min(own, all_) * _CLEARLY or own == all_:
+def _against(words: tuple[str, str], own: float, all_: float, text: Callable[[float], str]) -> str:
+    """A sentence with the word for more or for less; empty where the difference is not worth one."""
+    if own == all_ or max(own, all_) < min(own, all_) * _CLEARLY:
         return ""
-    word = "more" if own > all_ else "less"
-    return f"{word}: {what} {text(own)} against {text(all_)} of all"
+    return f"{words[0] if own > all_ else words[1]}: {text(own)} against {text(all_)} of all".replace("of:", "of")

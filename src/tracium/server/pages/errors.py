@@ -19,6 +19,6 @@ def errors_page(page: Page, store: Store) -> Response:
         "errors.html",
         title="Errors",
         report=errors(store, page.principal, page.question),
-        csv=page.export("errors", format="csv"),
-        json=page.export("errors"),
+        csv=page.export("errors.csv"),
+        json=page.export("errors.json"),
     )

@@ -14,6 +14,7 @@ from markupsafe import Markup
 UNKNOWN: Final = "unknown"
 _THOUSAND: Final = 1000
 _SCALES: Final = ("", "K", "M", "B", "T")
+_SIZES: Final = ("B", "kB", "MB", "GB", "TB")
 _MINUTE_MS: Final = 60_000
 _HOUR_MS: Final = 3_600_000
 _CENT: Final = Decimal("0.01")
@@ -146,6 +147,14 @@ def change(now: float | Decimal | None, before: float | Decimal | None, *, worse
     return Markup(
         '<span class="change{}"><span aria-hidden="true">{}</span> {}<span class="sr"> {} than before</span></span>'
     ).format(judged, arrow, times, "more" if ratio > 0 else "less")
+
+
+def size(number: int) -> str:
+    """Bytes, in the unit that people say them in."""
+    amount, unit = float(number), 0
+    while amount >= 999.5 and unit < len(_SIZES) - 1:  # noqa: PLR2004 - would be written as 1000
+        amount, unit = amount / _THOUSAND, unit + 1
+    return f"{amount:.3g} {_SIZES[unit]}"
 
 
 def unknown(title: str = "The senders did not say.") -> Markup:

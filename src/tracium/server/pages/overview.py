@@ -29,6 +29,6 @@ def overview_page(page: Page, store: Store) -> Response:
         whole=whole,
         top=top,
         models=models(store, asker, question).rows[:_TOP],
-        csv=page.export("overview", format="csv"),
-        json=page.export("overview"),
+        csv=page.export("overview.csv"),
+        json=page.export("overview.json"),
     )

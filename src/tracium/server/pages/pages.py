@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from tracium.server.access.route import NUMBERS, TRACES
-from tracium.server.pages import compare, errors, overview, session, tenant, tenants, trace, traces, usage
+from tracium.server.access.route import ADMIN, NUMBERS, TRACES
+from tracium.server.pages import compare, errors, overview, session, settings, tenant, tenants, trace, traces, usage
 from tracium.server.pages.site import PageRoute
 
 PAGES: Final = (
@@ -20,4 +20,5 @@ PAGES: Final = (
     PageRoute("/errors", errors.errors_page, TRACES),
     PageRoute("/session", session.session_page, TRACES, session.OWN),
     PageRoute("/usage", usage.usage_page, NUMBERS),
+    PageRoute("/settings", settings.settings_page, ADMIN, settings.OWN),
 )

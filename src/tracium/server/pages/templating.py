@@ -39,6 +39,7 @@ def environment(assets: Assets) -> Environment:
         "money": formatting.money,
         "nothing": formatting.nothing,
         "share": formatting.share,
+        "size": formatting.size,
         "spark": sparkline.line,
         "unknown": formatting.unknown,
     }

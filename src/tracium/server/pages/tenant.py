@@ -23,7 +23,7 @@ _NAMES: Final = 12
 
 
 def tenant_page(page: Page, store: Store) -> Response:
-    """``GET /tenant?tenant=NAME``, or with ``none=1`` what belongs to no tenant."""
+    """``GET /tenant?tenant=NAME``, or with ``none=true`` what belongs to no tenant."""
     view, asker, question = page.view, page.principal, page.question
     if not view.tenants and not view.none:
         return RedirectResponse(view.link("/tenants"), 303)
@@ -38,6 +38,6 @@ def tenant_page(page: Page, store: Store) -> Response:
         names=facets(store, asker, question, (Field.AGENT, Field.USER), limit=_NAMES).rows if page.shows_traces else (),
         errors=errors(store, asker, question, limit=_RECENT).rows if page.shows_traces else (),
         traces=traces(store, asker, question, limit=_RECENT).rows if page.shows_traces else (),
-        csv=page.export("models", format="csv"),
-        json=page.export("overview"),
+        csv=page.export("models.csv"),
+        json=page.export("overview.json"),
     )

@@ -41,6 +41,6 @@ def tenants_page(page: Page, store: Store) -> Response:
         report=report,
         sort=sort,
         order=order,
-        csv=page.export("tenants", search=view.get("search"), sort=sort, order=order, format="csv"),
-        json=page.export("tenants", search=view.get("search"), sort=sort, order=order),
+        csv=page.export("tenants.csv", search=view.get("search"), sort=sort, order=order),
+        json=page.export("tenants.json", search=view.get("search"), sort=sort, order=order),
     )

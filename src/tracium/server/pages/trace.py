@@ -49,8 +49,8 @@ def trace_page(page: Page, store: Store) -> Response:
         rows=nested(found.rows)[:_TABLE_ROWS],
         span=shown,
         **parts,
-        csv=page.export(f"traces/{found.trace_id}", format="csv"),
-        json=page.export(f"traces/{found.trace_id}"),
+        csv=f"/api/v1/traces/{found.trace_id}.csv",
+        json=f"/api/v1/traces/{found.trace_id}.json",
     )
 
 

@@ -37,8 +37,8 @@ def traces_page(page: Page, store: Store) -> Response:
         facets={name: [one.value for one in found if one.field == name] for name in ("service", "model", "operation")},
         filters=own,
         filtered=any(own.values()),
-        csv=page.export("traces", **own, format="csv"),
-        json=page.export("traces", **own),
+        csv=page.export("traces.csv", **own),
+        json=page.export("traces.json", **own),
     )
 
 
@@ -52,7 +52,8 @@ def _wanted(page: Page) -> TraceFilter:
         session=view.get("session"),
         operation=view.get("operation"),
         text=view.get("text"),
-        with_attributes=page.principal.may(Grant.ATTRIBUTES),
+        # Who may not see everything learns nothing of it by searching.
+        with_attributes=all(map(page.principal.may, (Grant.ATTRIBUTES, Grant.CONTENT, Grant.STACKTRACES))),
         minimum_ms=_minimum(view),
     )
 

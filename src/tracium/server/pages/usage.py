@@ -22,6 +22,6 @@ def usage_page(page: Page, store: Store) -> Response:
         report=usage_export(store, page.principal, page.question),
         total=total(store, page.principal, page.question),
         unpriced=unpriced(store, page.principal, page.question).rows,
-        csv=page.export("usage", format="csv"),
-        json=page.export("usage"),
+        csv=page.export("usage.csv"),
+        json=page.export("usage.json"),
     )

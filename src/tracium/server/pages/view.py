@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 # Those that every page understands, and that links keep.
 SHARED: Final = ("tenant", "none", "environment", "range", "from", "to", "tz", "compare", "live")
-_YES: Final = "1"
+_YES: Final = "true"
+_NO: Final = "false"
 _LONGEST: Final = 1024
 
 
@@ -56,8 +57,8 @@ class View:
         values = dict(pairs)
         zone = _zone(values.get("tz", "UTC"))
         for name in ("none", "compare", "live"):
-            if values.get(name, _YES) not in {_YES, "0"}:
-                raise ValueError(f"{name}={values[name]!r} is neither 1 nor 0")
+            if values.get(name, _YES) not in {_YES, _NO}:
+                raise ValueError(f"{name}={values[name]!r} is neither true nor false")
         return cls(path, _period(values, now.astimezone(UTC), zone), pairs, zone)
 
     @property
@@ -83,7 +84,7 @@ class View:
     @property
     def compare(self) -> bool:
         """Whether the period before is shown beside."""
-        return self.get("compare") != "0"
+        return self.get("compare") != _NO
 
     @property
     def live(self) -> bool:

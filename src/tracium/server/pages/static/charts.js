@@ -1,5 +1,5 @@
 // The one place that knows the chart library. A chart is drawn from the table behind it, so that both say the same.
-import { moment, write } from "./locale.js";
+import { axisMoment, moment, write } from "./locale.js";
 
 const HEIGHT = 168;
 const drawn = new WeakMap();
@@ -76,7 +76,7 @@ function options(uPlot, figure, { names }, width) {
     cursor: { sync: { key: figure.dataset.group, setSeries: false }, drag: { x: true, y: false, setScale: false }, points: { size: 6 } },
     scales: { y: { range: (_, low, high) => [Math.min(0, low ?? 0), high > 0 ? high * 1.08 : 1] } },
     axes: [
-      { ...axis, size: 26, space: 64 },
+      { ...axis, size: 26, space: 72, values: (_, ticks, __, ___, step) => ticks.map((tick) => axisMoment(tick * 1000, step)) },
       { ...axis, size: 58, space: 30, values: (_, ticks) => ticks.map((tick) => write(tick, unit)) },
     ],
     series: [

@@ -33,21 +33,32 @@ export function duration(milliseconds) {
   return format.format(milliseconds / size);
 }
 
+/** Below one dollar, as many digits as say something. */
+const cents = (digits) => number({ ...currency, minimumFractionDigits: digits, maximumFractionDigits: digits });
+
 export function money(amount) {
   const size = Math.abs(amount);
-  if (amount === 0 || size >= 1) return dollars.format(amount);
+  if (amount === 0) return cents(0).format(0);
+  if (size >= 1) return dollars.format(amount);
   if (size < 0.000001) return `< ${cents(6).format(0.000001)}`;
   return cents(Math.max(2, 1 - Math.floor(Math.log10(size)))).format(amount);
 }
-
-/** Below one dollar, as many digits as say something. */
-const cents = (digits) => number({ ...currency, minimumFractionDigits: digits, maximumFractionDigits: digits });
 
 const formats = { integer: integer.format, compact: compact.format, percent, duration, money };
 
 /** Write a value in one of the formats that the server names. */
 export const write = (value, format) => (formats[format] ?? integer.format)(value);
 export const moment = (when, style = "datetime") => moments[style].format(when);
+
+const axisDay = dateTime({ month: "short", day: "numeric" });
+const axisTime = dateTime({ hour: "2-digit", minute: "2-digit" });
+
+/** A moment under a chart whose marks are `step` seconds apart: days say themselves at midnight. */
+export function axisMoment(when, step) {
+  const date = new Date(when);
+  const isMidnight = date.getHours() === 0 && date.getMinutes() === 0;
+  return (step >= 86_400 || isMidnight ? axisDay : axisTime).format(date);
+}
 
 function ago(when) {
   const seconds = (when - Date.now()) / 1000;

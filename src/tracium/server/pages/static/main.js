@@ -24,6 +24,7 @@ suggest();
 for (const form of document.querySelectorAll("[data-submit-on-change]")) {
   form.addEventListener("change", () => form.requestSubmit());
 }
+if (document.querySelector("[data-api]")) import("./acting.js").then(({ actThroughApi }) => actThroughApi());
 const waterfall = document.querySelector("[data-waterfall]");
 if (waterfall) import("./waterfall.js").then(({ openWaterfall }) => openWaterfall(waterfall));
 const main = document.querySelector("main");

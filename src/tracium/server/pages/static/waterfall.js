@@ -45,7 +45,14 @@ class Waterfall {
     this.#space();
     this.#scale();
     this.#draw();
-    this.#go(Math.max(0, this.#tree.order.indexOf(this.#columns.span_id.indexOf(element.dataset.span ?? ""))), false);
+    this.#begin(element.dataset.span ?? "");
+  }
+
+  /** Begin with the span that the panel shows, in the middle of what is to be seen. */
+  #begin(spanId) {
+    this.#go(Math.max(0, this.#tree.order.indexOf(this.#columns.span_id.indexOf(spanId))), false);
+    this.view.scrollTop = this.#place * ROW - this.view.clientHeight / 2;
+    this.#draw();
   }
 
   /** The stretch of time of the trace. */
@@ -205,7 +212,6 @@ class Waterfall {
     const width = (Math.max(length[span], 0) / this.#length) * 100;
     rect.setAttribute("class", kindOf(this.#columns, span));
     rect.setAttribute("x", `${left.toFixed(3)}%`);
-    rect.setAttribute("width", `max(2px, ${width.toFixed(3)}%)`);
     rect.style.width = `max(2px, ${width.toFixed(3)}%)`;
     // The label stands behind the bar, or before it where there is no room.
     const before = left + width > 82;
