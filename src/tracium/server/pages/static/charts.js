@@ -71,7 +71,7 @@ function options(uPlot, figure, { names }, width) {
   return {
     width,
     height: HEIGHT,
-    padding: [10, 8, 0, 0],
+    padding: [10, 22, 0, 0],
     legend: { show: false },
     cursor: { sync: { key: figure.dataset.group, setSeries: false }, drag: { x: true, y: false, setScale: false }, points: { size: 6 } },
     scales: { y: { range: (_, low, high) => [Math.min(0, low ?? 0), high > 0 ? high * 1.08 : 1] } },
@@ -85,11 +85,17 @@ function options(uPlot, figure, { names }, width) {
         const stroke = colour(`--series-${(index % 6) + 1}`);
         const fill = kind === "line" ? undefined : `color-mix(in srgb, ${stroke} ${kind === "bars" ? 80 : 14}%, transparent)`;
         const paths = kind === "bars" ? uPlot.paths.bars({ size: [0.8, 40] }) : undefined;
-        return { label: name, stroke, fill, paths, width: kind === "bars" ? 0 : 1.75, dash: index % 2 && kind === "line" ? [6, 3] : undefined, points: { show: kind !== "bars" ? undefined : false } };
+        return { label: name, stroke, fill, paths, width: kind === "bars" ? 0 : 1.75, dash: index % 2 && kind === "line" ? [6, 3] : undefined, points: { show: kind !== "bars", size: 4, fill: stroke, filter: alone } };
       }),
     ],
     hooks: { setSelect: [(chart) => zoom(chart)] },
   };
+}
+
+/** The points with nothing beside them: a line alone would not show them. */
+function alone(chart, series) {
+  const values = chart.data[series];
+  return [...values.keys()].filter((at) => values[at] !== null && (values[at - 1] ?? null) === null && (values[at + 1] ?? null) === null);
 }
 
 /** What `light-dark()` is here: a canvas does not know it. */
