@@ -77,7 +77,7 @@ def test_another_tenants_trace_is_no_trace(guarded):
 
 def test_only_what_is_granted(guarded):
     """Money, prompts and stack traces are shown to the token that they are granted to, and to no other."""
-    trace = own_trace(guarded, guarded.admin and guarded.full)
+    trace = own_trace(guarded, guarded.full)
     spans = json.loads(look(guarded, guarded.full, f"/traces/{trace}/columns")[1])
     call = spans["span_id"][spans["operation"].index("chat")]
     plain = (
@@ -110,6 +110,17 @@ def test_reading_content_is_noted(guarded):
     assert f"{trace}/{call}" in [
         one["target"] for one in json.loads(body)["entries"] if one["action"] == "content.read"
     ]
+
+
+@pytest.mark.parametrize("path", ["/overview", "/tenants", "/tenant", "/compare", "/traces", "/errors", "/usage"])
+def test_a_page_with_an_ending(guarded, path):
+    """The URL of a page with .csv or .json leads to its rows in the API, which answer."""
+    query = "?tenant=acme-corp&tenant=globex&range=7d"
+    for form in ("csv", "json"):
+        status, headers, _ = guarded.ask("GET", f"{path}.{form}{query}", None, bearer(guarded.admin))
+        assert status == 307
+        assert headers["location"].startswith("/api/v1/")
+        assert guarded.ask("GET", headers["location"], None, bearer(guarded.admin))[0] == 200
 
 
 def test_the_way_to_sign_in(guarded):

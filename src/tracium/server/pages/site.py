@@ -43,6 +43,8 @@ class PageRoute:
     audience: Audience
     # Parameters that it understands, besides those of every page.
     own: frozenset[str] = frozenset()
+    # Where its rows are in the API, below ``/api/v1``; None: it is more than one kind of rows.
+    rows: str | None = None
 
 
 class Site:
@@ -68,6 +70,12 @@ class Site:
             GuardedRoute("GET", "/sign-in", SignIn(self._templates).page, ANYONE),
             GuardedRoute("GET", "/", _home, EVERY_KIND),
             *(GuardedRoute("GET", page.path, self._endpoint(page), page.audience) for page in self._pages),
+            *(
+                GuardedRoute("GET", f"{page.path}.{form}", self._export(page, form), page.audience)
+                for page in self._pages
+                for form in ("csv", "json")
+                if page.rows is not None
+            ),
         ]
 
     def middleware(self) -> Middleware:
@@ -75,10 +83,22 @@ class Site:
         return Middleware(ProblemPages, templates=self._templates)
 
     def _endpoint(self, route: PageRoute) -> Callable[[Request], Response]:
+        return self._guarded(route, lambda page: route.answer(page, self._store))
+
+    def _export(self, route: PageRoute, form: str) -> Callable[[Request], Response]:
+        """The page's URL with an ending: the way to the same rows in the API."""
+
+        def export(page: Page) -> Response:
+            own = {name: page.view.all(name) for name in route.own}
+            return RedirectResponse(page.export(f"{route.rows}.{form}", **own), 307)
+
+        return self._guarded(route, export)
+
+    def _guarded(self, route: PageRoute, answer: Callable[[Page], Response]) -> Callable[[Request], Response]:
         def endpoint(request: Request) -> Response:
             try:
                 view = View.read(request.url.path, request.query_params, datetime.now(UTC), route.own)
-                return route.answer(Page(request, view, request.state.principal, self._templates), self._store)
+                return answer(Page(request, view, request.state.principal, self._templates))
             except ValueError as error:
                 return problem(self._templates, request, 400, str(error))
             except LookupError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, Final
 
 from starlette.responses import JSONResponse
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 OWN: Final = frozenset({"span"})
 # So many spans are in the table for whoever has no script.
 _TABLE_ROWS: Final = 200
+# Of so many parts of its length a waterfall shows the difference.
+_FINEST: Final = 5000
 # In which order what was said is read.
 _SAID: Final = {
     "gen_ai.system_instructions": "Instructions",
@@ -66,19 +69,34 @@ def span_page(page: Page, store: Store) -> Response:
 
 def columns(page: Page, store: Store) -> Response:
     """``GET /traces/{trace_id}/columns``: one list for each column, which is a fraction of rows in size."""
-    rows = _trace(page, store).rows
+    tree = nested(_trace(page, store).rows)
+    rows = [row for _, row in tree]
+    length = max((row.start_ms + row.duration_ms for row in rows), default=0)
+    # No screen shows more: what is not said need not be sent.
+    digits = _digits(length / _FINEST)
     told: dict[str, Sequence[Any]] = {
+        "depth": [depth for depth, _ in tree],
+        "orphans": [at for at, (depth, row) in enumerate(tree) if not depth and row.parent_span_id],
         "span_id": [row.span_id for row in rows],
-        "parent_id": [row.parent_span_id or "" for row in rows],
         "name": [row.name for row in rows],
         "service": [row.service for row in rows],
         "kind": [row.kind for row in rows],
         "operation": [row.operation or "" for row in rows],
-        "start": [round(row.start_ms, 3) for row in rows],
-        "duration": [round(row.duration_ms, 3) for row in rows],
-        "is_error": [row.status == "Error" for row in rows],
+        "start": [round(row.start_ms, digits) for row in rows],
+        "duration": [_rounded(row.duration_ms) for row in rows],
+        "is_error": [int(row.status == "Error") for row in rows],
     }
     return JSONResponse(told, headers={"Cache-Control": "no-store"})
+
+
+def _digits(step: float) -> int:
+    """How many digits behind the point tell numbers apart that are `step` from each other."""
+    return max(0, min(6, -math.floor(math.log10(step)))) if step > 0 else 6
+
+
+def _rounded(milliseconds: float) -> float:
+    """Four digits, which is more than is shown."""
+    return float(f"{milliseconds:.4g}")
 
 
 def _trace(page: Page, store: Store) -> Trace:

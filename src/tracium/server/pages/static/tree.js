@@ -1,33 +1,22 @@
-// Spans as a tree, in the order in which a waterfall shows them; plain arrays, so that 10,000 cost nothing.
+// Spans as a tree: rows in the order of a waterfall, each with its depth; plain arrays, so that 10,000 cost nothing.
 
-/** The tree of columns that the server sent: rows in order, and for each row its span, depth and what is below it. */
+/** Which rows there are, which are folded away, and what is below what. */
 export class Tree {
+  // The row behind the last one that is below a row.
   #end;
   #folded = new Set();
 
-  /** @param columns arrays of one length: span_id, parent_id, start, duration, name, status … */
-  constructor(columns) {
-    this.columns = columns;
-    const count = columns.span_id.length;
-    const children = childrenOf(columns);
-    this.order = new Int32Array(count);
-    this.depth = new Int32Array(count);
-    // The row behind the last one that is below a row.
-    this.#end = new Int32Array(count);
-    let row = 0;
+  /** @param depth the depth of each row: what is below a row follows it, and is deeper. */
+  constructor(depth) {
+    this.depth = depth;
+    this.length = depth.length;
+    this.#end = new Int32Array(this.length);
     const open = [];
-    const stack = children.roots.toReversed().map((span) => [span, 0]);
-    while (stack.length) {
-      const [span, depth] = stack.pop();
-      while (open.length > depth) this.#end[open.pop()] = row;
-      this.order[row] = span;
-      this.depth[row] = depth;
-      open.push(row++);
-      for (const child of (children.of[span] ?? []).toReversed()) stack.push([child, depth + 1]);
+    for (let row = 0; row < this.length; row++) {
+      while (open.length && depth[open.at(-1)] >= depth[row]) this.#end[open.pop()] = row;
+      open.push(row);
     }
-    while (open.length) this.#end[open.pop()] = row;
-    this.length = row;
-    this.orphans = children.orphans;
+    while (open.length) this.#end[open.pop()] = this.length;
     this.refresh();
   }
 
@@ -96,42 +85,5 @@ export class Tree {
       else high = middle - 1;
     }
     return -1;
-  }
-}
-
-/** Who is below whom, by start. A span whose parent is not here is a root; one that is its own ancestor, too. */
-function childrenOf({ span_id: ids, parent_id: parents, start }) {
-  const places = new Map();
-  ids.forEach((id, span) => places.has(id) || places.set(id, span));
-  const above = parents.map((id, span) => {
-    const place = id ? places.get(id) : undefined;
-    return place === span ? undefined : place;
-  });
-  breakCircles(above);
-  const orphans = new Set();
-  const roots = [];
-  const of = [];
-  const byStart = [...ids.keys()].sort((one, other) => start[one] - start[other]);
-  for (const span of byStart) {
-    if (above[span] !== undefined) (of[above[span]] ??= []).push(span);
-    else {
-      roots.push(span);
-      if (parents[span]) orphans.add(span);
-    }
-  }
-  return { roots, of, orphans };
-}
-
-function breakCircles(above) {
-  const done = new Uint8Array(above.length);
-  for (let span = 0; span < above.length; span++) {
-    const path = [];
-    let at = span;
-    while (at !== undefined && !done[at]) {
-      done[at] = 1;
-      path.push(at);
-      at = above[at];
-    }
-    if (at !== undefined && path.includes(at)) above[at] = undefined;
   }
 }

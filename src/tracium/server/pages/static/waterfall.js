@@ -17,7 +17,7 @@ export async function openWaterfall(element) {
     const answer = await fetch(element.dataset.waterfall, { headers: { Accept: "application/json" } });
     if (!answer.ok) throw new Error((await answer.json()).error);
     const columns = await answer.json();
-    new Waterfall(element, new Tree(columns.spans ?? columns));
+    new Waterfall(element, columns);
   } catch (error) {
     // The table stays; it says the same.
     if (busy) busy.textContent = `The waterfall could not be loaded: ${error.message}`;
@@ -31,14 +31,16 @@ class Waterfall {
   #rows = [];
   #place = 0;
   #found = new Set();
+  #orphans;
   #scheduled = false;
   #first = 0;
   #length = 1;
 
-  constructor(element, tree) {
+  constructor(element, columns) {
     this.#element = element;
-    this.#tree = tree;
-    this.#columns = tree.columns;
+    this.#columns = columns;
+    this.#tree = new Tree(columns.depth);
+    this.#orphans = new Set(columns.orphans);
     this.#measure();
     this.#build();
     this.#listen();
@@ -50,7 +52,7 @@ class Waterfall {
 
   /** Begin with the span that the panel shows, in the middle of what is to be seen. */
   #begin(spanId) {
-    this.#go(Math.max(0, this.#tree.order.indexOf(this.#columns.span_id.indexOf(spanId))), false);
+    this.#go(Math.max(0, this.#columns.span_id.indexOf(spanId)), false);
     this.view.scrollTop = this.#place * ROW - this.view.clientHeight / 2;
     this.#draw();
   }
@@ -186,9 +188,8 @@ class Waterfall {
     node.key = key;
     node.row.hidden = row < 0;
     if (row < 0) return;
-    const span = this.#tree.order[row];
     const columns = this.#columns;
-    const isError = columns.is_error[span];
+    const isError = columns.is_error[row];
     node.place = place;
     node.row.id = `row-${place}`;
     node.row.style.transform = `translateY(${place * ROW}px)`;
@@ -200,10 +201,10 @@ class Waterfall {
     else node.row.removeAttribute("aria-expanded");
     node.name.style.paddingLeft = `${8 + Math.min(this.#tree.depth[row], DEEPEST) * INDENT}px`;
     node.fold.textContent = this.#tree.hasBelow(row) ? (folded ? "▸" : "▾") : "";
-    node.text.textContent = columns.name[span] + (this.#tree.orphans.has(span) ? " ⤴" : "");
-    node.row.title = this.#tree.orphans.has(span) ? `${columns.name[span]}\nits parent is not here` : columns.name[span];
-    node.service.textContent = folded ? `+${this.#tree.below(row)}` : columns.service[span];
-    this.#bar(node, span);
+    node.text.textContent = columns.name[row] + (this.#orphans.has(row) ? " ⤴" : "");
+    node.row.title = this.#orphans.has(row) ? `${columns.name[row]}\nits parent is not here` : columns.name[row];
+    node.service.textContent = folded ? `+${this.#tree.below(row)}` : columns.service[row];
+    this.#bar(node, row);
   }
 
   #bar({ rect, label }, span) {
@@ -252,7 +253,7 @@ class Waterfall {
     if (event.key in steps) this.#select(this.#place + steps[event.key]);
     else if (event.key === "ArrowRight") this.#fold(false) || this.#select(this.#place + (this.#tree.hasBelow(row) ? 1 : 0));
     else if (event.key === "ArrowLeft") this.#fold(true) || this.#go(Math.max(0, this.#tree.parent(row)));
-    else if (event.key === "Enter") showSpan(this.#element, this.#columns.span_id[this.#tree.order[row]], { focus: true });
+    else if (event.key === "Enter") showSpan(this.#element, this.#columns.span_id[row], { focus: true });
     else return;
     event.preventDefault();
   }
@@ -291,11 +292,11 @@ class Waterfall {
     else if (top + ROW > this.view.scrollTop + this.view.clientHeight) this.view.scrollTop = top + ROW - this.view.clientHeight;
     this.#draw();
     this.view.setAttribute("aria-activedescendant", `row-${this.#place}`);
-    if (show) showSpan(this.#element, this.#columns.span_id[this.#tree.order[this.#tree.visible[this.#place]]]);
+    if (show) showSpan(this.#element, this.#columns.span_id[this.#tree.visible[this.#place]]);
   }
 
   #nextError() {
-    return this.#next((row) => this.#columns.is_error[this.#tree.order[row]]);
+    return this.#next((row) => this.#columns.is_error[row]);
   }
 
   /** Go to the next row, folded or not, for which something holds. */
@@ -317,8 +318,7 @@ class Waterfall {
     const { name, service, span_id: ids } = this.#columns;
     this.#found.clear();
     for (let row = 0; words && row < this.#tree.length; row++) {
-      const span = this.#tree.order[row];
-      if (`${name[span]}\n${service[span]}\n${ids[span]}`.toLowerCase().includes(words)) this.#found.add(row);
+        if (`${name[row]}\n${service[row]}\n${ids[row]}`.toLowerCase().includes(words)) this.#found.add(row);
     }
     this.said.textContent = words ? `${this.#found.size} found` : "";
     const [row] = this.#found;
