@@ -91,13 +91,12 @@ def facets(  # noqa: PLR0913 - each is a part of the question
 
 def _sql(question: Question, field: Field, search: str | None, limit: int) -> str:
     like = f"positionCaseInsensitiveUTF8(Value, {literal(search)}) > 0" if search else "true"
-    end = max(question.range.end_ns, question.quarters().end)
+    end = question.quarters().until
     if field in _IN_SPANS:
         start = max(question.range.start_ns, end - _DAY_NS)
         relations = [(("otel_traces", _IN_SPANS[field], "count()"), ended(start, end))]
     else:
-        quarters = question.quarters()
-        touched = f"Bucket >= toDateTime({question.range.start_ns // 10**9 // 900 * 900}, 'UTC') AND Bucket < toDateTime({-(-max(quarters.end, end) // 10**9)}, 'UTC')"
+        touched = f"Bucket >= toDateTime({question.range.start_ns // 10**9 // 900 * 900}, 'UTC') AND Bucket < toDateTime({-(-end // 10**9)}, 'UTC')"
         relations = [(_ROLLED_UP[field], touched)]
         if _ROLLED_UP[field][0] == "tracium_calls_15m":
             relations.append((("tracium_calls", _ROLLED_UP[field][1], "count()"), ended(question.range.start_ns, end)))

@@ -64,6 +64,8 @@ class Quarters:
     start: int
     end: int
     edges: tuple[tuple[int, int], ...]
+    # The end of all.
+    until: int
 
     @classmethod
     def of(cls, start: int, end: int) -> Self:
@@ -72,8 +74,9 @@ class Quarters:
             end = _ceil(end)
         first, last = _ceil(start), _floor(end)
         if first > last:
-            return cls(first, first, ((start, end),) if start < end else ())
-        return cls(first, last, tuple((one, other) for one, other in ((start, first), (last, end)) if one < other))
+            return cls(first, first, ((start, end),) if start < end else (), end)
+        edges = tuple((one, other) for one, other in ((start, first), (last, end)) if one < other)
+        return cls(first, last, edges, end)
 
     def whole(self) -> str:
         """The whole quarters as an SQL expression over a roll-up."""

@@ -110,7 +110,7 @@ def _edge_calls(question: Question, quarters: Quarters) -> str:
 def _calls_of_others(question: Question, quarters: Quarters) -> str:
     # A model-call span around another one of its kind is the same call seen from further away; the inner one is what
     # the provider answered. The tenant is part of what makes it the same: nobody displaces another one's call.
-    start, end = question.range.start_ns, max(question.range.end_ns, quarters.end)
+    start, end = question.range.start_ns, quarters.until
     return _sums(f"""
         SELECT * FROM tracium_calls
         WHERE {ended(start, end)} AND {question.condition()}

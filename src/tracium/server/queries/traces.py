@@ -97,7 +97,7 @@ def traces(  # noqa: PLR0913 - each is a part of the question
         CursorError: `after` is none.
         StoreError: the store could not answer.
     """
-    start, end = question.range.start_ns, max(question.range.end_ns, question.quarters().end)
+    start, end = question.range.start_ns, question.quarters().until
     place: tuple[int, str] | None = None
     if after is not None:
         place = _place(after)
