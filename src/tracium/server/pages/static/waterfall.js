@@ -137,7 +137,9 @@ class Waterfall {
   }
 
   #space() {
-    this.space.style.height = `${this.#tree.visible.length * ROW}px`;
+    const height = this.#tree.visible.length * ROW;
+    this.space.style.height = `${height}px`;
+    this.view.style.height = `min(64vh, 720px, ${height + ROW}px)`;
     this.view.setAttribute("aria-rowcount", String(this.#tree.visible.length));
   }
 
@@ -214,11 +216,13 @@ class Waterfall {
     rect.setAttribute("class", kindOf(this.#columns, span));
     rect.setAttribute("x", `${left.toFixed(3)}%`);
     rect.style.width = `max(2px, ${width.toFixed(3)}%)`;
-    // The label stands behind the bar, or before it where there is no room.
-    const before = left + width > 82;
-    label.setAttribute("x", before && left > 12 ? `${left.toFixed(3)}%` : `${Math.min(left + width, 86).toFixed(3)}%`);
-    label.setAttribute("dx", before && left > 12 ? "-5" : "6");
-    label.setAttribute("text-anchor", before && left > 12 ? "end" : "start");
+    // The label stands behind the bar, or before it where there is no room, or in it.
+    const end = left + width;
+    const [x, offset, anchor] = end <= 82 ? [end, 6, "start"] : left > 12 ? [left, -5, "end"] : [end, -6, "end"];
+    label.setAttribute("class", end > 82 && left <= 12 ? "inside" : "");
+    label.setAttribute("x", `${x.toFixed(3)}%`);
+    label.setAttribute("dx", String(offset));
+    label.setAttribute("text-anchor", anchor);
     label.textContent = length[span] < 0 ? "unfinished" : duration(length[span]);
   }
 
