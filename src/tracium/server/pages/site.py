@@ -19,6 +19,7 @@ from tracium.server.pages.problem import ProblemPages, problem
 from tracium.server.pages.signin import SignIn
 from tracium.server.pages.templating import environment
 from tracium.server.pages.view import View
+from tracium.server.unavailable import unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -104,7 +105,7 @@ class Site:
             except LookupError as error:
                 return problem(self._templates, request, 404, str(error.args[0]) if error.args else "")
             except StoreError as error:
-                return problem(self._templates, request, 503, str(error))
+                return problem(self._templates, request, 503, unavailable(error, request.state.principal))
 
         return endpoint
 

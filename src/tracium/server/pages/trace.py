@@ -115,7 +115,7 @@ def _first_look(found: Trace) -> str:
 
 def _parts(page: Page, store: Store, trace_id: str, shown: SpanDetail) -> dict[str, Any]:
     """What was said, apart from what else is known; that it is read is noted first."""
-    if any(map(is_content, shown.attributes)):
+    if shown.has_content:
         page.note_reading(store, f"{trace_id}/{shown.span_id}")
     said = [(title, shown.attributes[key]) for key, title in _SAID.items() if key in shown.attributes]
     rest = {key: value for key, value in sorted(shown.attributes.items()) if key not in _SAID}

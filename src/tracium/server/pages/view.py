@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from datetime import UTC
 from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import urlencode
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from tracium.server.pages.period import DEFAULT, Period
+from tracium.server.timerange import time_zone
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -146,6 +147,6 @@ def _period(values: dict[str, str], now: datetime, zone: ZoneInfo) -> Period:
 
 def _zone(name: str) -> ZoneInfo:
     try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ValueError(f"tz={name!r} is no time zone: give a name such as Europe/Berlin or UTC") from error
+        return time_zone(name)
+    except ValueError as error:
+        raise ValueError(f"tz={name!r} {error}") from error

@@ -1,14 +1,25 @@
 // Messages as a conversation. Whatever stands in them is text: no markup of theirs is ever markup here.
 import { offerCopies } from "./copy.js";
 
+const ROLES = new Map(Object.entries({ user: "user", assistant: "assistant", model: "assistant", system: "system", developer: "system", tool: "tool" }));
+
 /** Show the JSON that stands in each `[data-messages]` as messages; what is none stays as it is. */
 export function showMessages(root) {
   for (const element of root.querySelectorAll("[data-messages]")) {
-    const messages = read(element.textContent);
-    if (messages) element.replaceChildren(...messages.map(drawn));
+    const messages = drawnOf(element.textContent);
+    if (messages) element.replaceChildren(...messages);
     element.removeAttribute("data-messages");
   }
   offerCopies(root);
+}
+
+/** Elements for what a text holds; null if it holds no messages, or some of a form that nobody thought of. */
+function drawnOf(text) {
+  try {
+    return read(text)?.map(drawn) ?? null;
+  } catch {
+    return null;
+  }
 }
 
 /** Messages out of any of the forms that are about: parts, OpenAI's, Anthropic's, plain text. Null if it is none. */
@@ -66,8 +77,7 @@ function asText(value) {
 }
 
 function drawn({ role, finish, parts }) {
-  const known = { user: "user", assistant: "assistant", model: "assistant", system: "system", developer: "system", tool: "tool" };
-  const article = make("article", `message ${known[role] ?? "other"}`);
+  const article = make("article", `message ${ROLES.get(role) ?? "other"}`);
   article.append(make("p", "role", finish && finish !== "stop" ? `${role} · ${finish}` : role));
   for (const part of parts) article.append(partOf(part));
   return article;
