@@ -10,7 +10,7 @@ RUN := $(UV) run --frozen --no-sync
 ONCE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-openai test-frameworks test-arq test-llama-index test-wheel test-oldest lint format bench bench-web soak soak-queues fuzz clean
+.PHONY: help setup demo test test-main test-openai test-frameworks test-arq test-llama-index test-wheel test-oldest lint format bench bench-web soak soak-queues fuzz clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,7 +27,9 @@ setup: $(UV) ## Install everything that the other commands need, from the lock f
 demo: setup ## Run the demo: backend, app, traffic, table (ONCE=1 ends by itself)
 	$(RUN) tracium demo $(if $(ONCE),--once)
 
-test: setup test-openai test-frameworks test-arq test-llama-index test-wheel test-oldest ## Run all tests
+test: test-main test-openai test-frameworks test-arq test-llama-index test-wheel test-oldest ## Run all tests (make -j2 test: two at a time)
+
+test-main: setup ## Run the tests of the development environment
 	$(RUN) pytest
 
 test-openai: $(UV) ## Run the tests of the OpenAI extras with each generation of the client
