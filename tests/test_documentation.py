@@ -51,18 +51,23 @@ def test_the_one_line_use_marks_what_it_says():
 
 
 def called_command(words):
-    """The command, or the command of a group, that a line calls."""
+    """The command that a line calls: the last one of its groups, of which some do something by themselves."""
     command = cli.get_command(click.Context(cli), words[1])
-    return command.commands[words[2]] if isinstance(command, click.Group) else command
+    for word in words[2:]:
+        if not isinstance(command, click.Group) or word.startswith("-"):
+            break
+        command = command.commands[word]
+    return command
 
 
 def all_commands():
     """Every command by its whole name, those of groups too."""
-    for name in COMMANDS:
-        command = cli.get_command(click.Context(cli), name)
-        yield f"tracium {name}", command
+    waiting = [(f"tracium {name}", cli.get_command(click.Context(cli), name)) for name in COMMANDS]
+    while waiting:
+        name, command = waiting.pop()
+        yield name, command
         if isinstance(command, click.Group):
-            yield from ((f"tracium {name} {below}", one) for below, one in command.commands.items())
+            waiting += ((f"{name} {below}", one) for below, one in command.commands.items())
 
 
 def test_shell_blocks_call_what_there_is():

@@ -7,6 +7,8 @@ import contextlib
 import pytest
 from support.serving import Serving
 
+from tracium.server.keeping.held import Signal
+from tracium.server.keeping.rules import MOST_DAYS, Retention
 from tracium.server.location import Directory
 from tracium.server.store import Store
 
@@ -19,6 +21,9 @@ def directory(tmp_path_factory):
 @pytest.fixture(scope="session")
 def store(directory):
     with Store(directory) as opened, contextlib.chdir(directory.path):
+        # Tests choose their times freely.
+        for signal in Signal:
+            Retention(opened).set(signal, None, MOST_DAYS)
         yield opened
 
 

@@ -17,6 +17,7 @@ COMMANDS: Final = {
     "prices": "Print what model calls cost and which have no price; load prices of your own.",
     "reprice": "Let the prices that hold now hold for the past, too.",
     "serve": "Receive OTLP on this machine and keep it in the local store.",
+    "store": "Say how long what is kept; delete, measure, back up and restore the store.",
     "token": "Make, list and revoke the tokens that let others send and read.",
     "usage": "Print what each tenant did: traces, model calls, tokens, cost, errors, latency.",
 }

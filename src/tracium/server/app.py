@@ -21,6 +21,8 @@ from tracium.server.api import Api
 from tracium.server.commit import Committer
 from tracium.server.hosts import LOOPBACK, HostAllowList
 from tracium.server.intake import Intake, Limits
+from tracium.server.keeping.housekeeper import Housekeeper
+from tracium.server.keeping.routes import keeping_routes
 from tracium.server.pages.pages import PAGES
 from tracium.server.pages.site import Site
 from tracium.server.prices.api import PricesApi
@@ -57,16 +59,23 @@ def create_app(
     committer = Committer(store.commit)
     intake = Intake(committer, limits)
     receiver = Receiver(intake)
+    housekeeper = Housekeeper(store)
     site = Site(store, PAGES)
-    routes = [*_routes(receiver, Api(store), AccessApi(store, gatekeeper), PricesApi(store)), *site.routes()]
+    routes = [
+        *_routes(receiver, Api(store), AccessApi(store, gatekeeper), PricesApi(store)),
+        *keeping_routes(store),
+        *site.routes(),
+    ]
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         committer.start()
+        housekeeper.start()
         try:
             async with prices_kept(store):
                 yield
         finally:
+            await housekeeper.close()
             await committer.close()
 
     app = Starlette(

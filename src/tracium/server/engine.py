@@ -35,11 +35,12 @@ _READERS: Final = 4
 
 
 class Engine:
-    """One connection that writes, and some that cannot."""
+    """One connection that writes, one for what takes long, and some that cannot change anything."""
 
     def __init__(self, **options: Any) -> None:
         with contextlib.ExitStack() as opened:
             self.write: Final[Client] = opened.enter_context(clickhouse_connect.get_client(**options))
+            self.maintain: Final[Client] = opened.enter_context(clickhouse_connect.get_client(**options))
             self._readers: queue.SimpleQueue[Client] = queue.SimpleQueue()
             for _ in range(_READERS):
                 reader = clickhouse_connect.get_client(settings=_READING, **options)

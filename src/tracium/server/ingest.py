@@ -29,8 +29,8 @@ _SETTINGS: Final = {
     "max_partitions_per_insert_block": 0,
     # What is written again under the same token is left out, in each table by itself.
     "deduplicate_blocks_in_dependent_materialized_views": 1,
-    # Most columns are about model calls: they are computed for those alone.
-    "short_circuit_function_evaluation": "force_enable",
+    # To find out for which rows something need not be computed costs more than to compute it.
+    "short_circuit_function_evaluation": "disable",
     # The engine's threads cost more here than they bring, and the same bytes must give the same blocks.
     "max_threads": 1,
     "max_insert_threads": 1,
@@ -84,6 +84,15 @@ class Ingest:
         self._doubtful = note
         self._write_noted(self._journal, note)
         return f"{len(note.body)} bytes of {note.signal}"
+
+    def wipe(self) -> None:
+        """Remove what was written from the journal; to be called when nothing is in doubt.
+
+        Raises:
+            OSError: the disk did not take it.
+        """
+        if self._journal is not None:
+            self._journal.wipe()
 
     def _write_noted(self, journal: Journal, note: Note) -> None:
         if self._doubtful is None:

@@ -77,6 +77,15 @@ class Journal:
         # Not synced: a note that comes back is written again under its token, which changes nothing.
         os.pwrite(self._fd, _NOTHING, 0)
 
+    def wipe(self) -> None:
+        """Forget the note and remove its bytes from the disk.
+
+        Raises:
+            OSError: the disk did not take it.
+        """
+        os.ftruncate(self._fd, 0)
+        os.fsync(self._fd)
+
     def close(self) -> None:
         """Close the file."""
         os.close(self._fd)

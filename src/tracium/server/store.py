@@ -15,12 +15,15 @@ from tracium.server.engine import connect
 from tracium.server.extra import missing_engine
 from tracium.server.ingest import Ingest
 from tracium.server.journal import Journal
+from tracium.server.keeping.kept import Kept
 from tracium.server.location import Directory, Server
+from tracium.server.maintenance import Maintenance
 from tracium.server.schema import migrate
+from tracium.server.unavailable import reason
 from tracium.server.wall import walled
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from types import TracebackType
 
     from tracium.server.batch import Batch
@@ -45,7 +48,7 @@ class Store:
 
     def __init__(self, location: Directory | Server, *, create: bool = True) -> None:
         self.location: Final = location
-        self._writing = threading.Lock()
+        self._writing = threading.RLock()
         with contextlib.ExitStack() as opened:
             self._announce = _lock(location, opened)
             self._engine: Engine = connect(location)
@@ -53,6 +56,9 @@ class Store:
             migrate(self._engine.write, location, create=create)
             self._ingest = Ingest(self._engine.write, _journal(location, opened))
             self._finish_what_a_crash_left()
+            self.maintenance: Final = Maintenance(self._engine.maintain)
+            self._kept = Kept(self)
+            self._kept.refresh()
             self._close = opened.pop_all().close
 
     def announce(self, url: str) -> None:
@@ -80,8 +86,9 @@ class Store:
         Raises:
             StoreError: the store could not answer.
         """
+        statement = walled(sql, scope, self._kept.conditions())
         with self._as_store_error("answer"), self._engine.reader() as client:
-            return list(client.query(walled(sql, scope), parameters=dict(parameters or {})).named_results())
+            return list(client.query(statement, parameters=dict(parameters or {})).named_results())
 
     def write(self, sql: str, parameters: Mapping[str, Any] | None = None) -> None:
         """Run one statement that changes something; on return the change survives a power cut.
@@ -101,6 +108,34 @@ class Store:
         with self._writing, self._as_store_error("write"):
             self._engine.write.insert(table, rows, column_names=columns)
 
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep everything else from being written while the block runs; the last write is whole when it begins.
+
+        Raises:
+            StoreError: a write that was interrupted could not be finished.
+        """
+        with self._writing:
+            self._finish_what_a_crash_left()
+            yield
+
+    def wipe_journal(self) -> None:
+        """Remove the bytes of the last write from the journal, which keeps them until the next one; within `alone`.
+
+        Raises:
+            StoreError: the disk did not take it.
+        """
+        with self._as_store_error("wipe its journal"):
+            self._ingest.wipe()
+
+    def refresh(self) -> None:
+        """Read again what is kept how long and what was erased: one of both has changed.
+
+        Raises:
+            StoreError: the store could not answer.
+        """
+        self._kept.refresh()
+
     def close(self) -> None:
         """Close the engine and give the location back."""
         self._close()
@@ -115,7 +150,7 @@ class Store:
         try:
             yield
         except (ClickHouseError, OSError) as error:
-            raise StoreError(f"the store in {self.location} could not {what}: {error}") from error
+            raise StoreError(f"the store in {self.location} could not {what}: {reason(error)}") from error
 
     def __enter__(self) -> Self:
         return self

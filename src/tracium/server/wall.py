@@ -4,35 +4,35 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from tracium.server.keeping.held import HELD
 from tracium.server.scope import literal
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping
 
     from tracium.server.scope import TenantScope
 
 # Every table that holds what belongs to tenants, and the column that says when it happened.
-TABLES: Final = {
-    "otel_traces": "EndTime",
-    "tracium_requests_15m": "Bucket",
-    "tracium_calls_15m": "Bucket",
-    "tracium_calls": "EndTime",
-}
+TABLES: Final = {table.name: table.time for table in HELD}
 
 
-def walled(sql: str, scope: TenantScope, tables: Sequence[str] = tuple(TABLES)) -> str:
-    """A statement that sees of each table only what `scope` allows, sub-queries included.
+def walled(sql: str, scope: TenantScope, kept: Mapping[str, str] | None = None) -> str:
+    """A statement that sees of each table only what `scope` allows and what is kept, sub-queries included.
 
-    The engine adds the condition to every reading of the table, whatever the statement says; a mistake in a statement
+    The engine adds the conditions to every reading of the tables, whatever the statement says; a mistake in a statement
     cannot show another tenant's rows.
 
     Args:
         sql: a SELECT without a SETTINGS clause.
         scope: whose data it may see.
-        tables: the tables that hold data of tenants.
+        kept: by table, SQL that holds for the rows that are neither past their retention nor erased.
     """
-    if scope.tenants is None:
-        return sql
-    condition = literal(scope.condition())
-    filters = ", ".join(f"'{table}': {condition}" for table in tables)
-    return f"{sql}\nSETTINGS additional_table_filters = {{{filters}}}"
+    conditions = {table: _condition(scope, kept.get(table) if kept else None) for table in TABLES}
+    filters = ", ".join(f"'{table}': {literal(condition)}" for table, condition in conditions.items() if condition)
+    return f"{sql}\nSETTINGS additional_table_filters = {{{filters}}}" if filters else sql
+
+
+def _condition(scope: TenantScope, kept: str | None) -> str:
+    # Whose a row is comes first: it is the key of the tables.
+    whose = None if scope.tenants is None else scope.condition()
+    return " AND ".join(filter(None, (whose, kept)))

@@ -1,6 +1,6 @@
 -- Spans under the column names of the OpenTelemetry Collector's ClickHouse exporter, which can write here too.
 -- Every column it does not name is computed from those it does.
-CREATE TABLE otel_traces
+CREATE TABLE IF NOT EXISTS otel_traces
 (
     Timestamp DateTime64(9, 'UTC') CODEC(Delta, ZSTD(1)),
     TraceId String CODEC(ZSTD(1)),
@@ -61,10 +61,11 @@ ENGINE = ReplacingMergeTree
 PARTITION BY toYYYYMMDD(EndTime)
 ORDER BY (TenantId, EndTime, TraceId, SpanId)
 -- An acknowledged insert survives a power cut.
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
+SETTINGS cleanup_delay_period = 1, cleanup_delay_period_random_add = 0, max_cleanup_delay_period = 1,
+         fsync_after_insert = 1, fsync_part_directory = 1;
 
 -- What `otlp_traces.proto` reads from the wire. Leaves are Nullable: 0, false and '' are values, absence is not.
-CREATE TABLE otlp_traces
+CREATE TABLE IF NOT EXISTS otlp_traces
 (
     resource_spans Array(Tuple(
         resource Tuple(attributes Array(Tuple(key String, value Tuple(
@@ -101,7 +102,7 @@ CREATE TABLE otlp_traces
 )
 ENGINE = Null;
 
-CREATE MATERIALIZED VIEW otlp_traces_to_otel_traces TO otel_traces AS
+CREATE MATERIALIZED VIEW IF NOT EXISTS otlp_traces_to_otel_traces TO otel_traces AS
 WITH
     -- A double as Go writes it: ClickHouse has the same digits, but no '+' in an exponent.
     (d -> multiIf(isNull(d), NULL,

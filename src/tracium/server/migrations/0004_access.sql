@@ -1,5 +1,5 @@
 -- Tokens. A row is never changed: a revocation is a second row, and the one with the higher version holds.
-CREATE TABLE tracium_tokens
+CREATE TABLE IF NOT EXISTS tracium_tokens
 (
     Id String,
     Version UInt8,
@@ -23,7 +23,7 @@ TTL toDateTime(CreatedAt) + INTERVAL 30 DAY DELETE WHERE Parent != ''
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
 
 -- What was done with the power of an administrator, and who read content. Rows are only ever added.
-CREATE TABLE tracium_audit
+CREATE TABLE IF NOT EXISTS tracium_audit
 (
     Time DateTime64(6, 'UTC'),
     Principal String,

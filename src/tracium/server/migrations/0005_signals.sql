@@ -1,6 +1,6 @@
 -- Log records and metrics under the column names of the OpenTelemetry Collector's ClickHouse exporter, which can write
 -- here too. Every column it does not name is computed from those it does.
-CREATE TABLE otel_logs
+CREATE TABLE IF NOT EXISTS otel_logs
 (
     Timestamp DateTime64(9, 'UTC') CODEC(Delta, ZSTD(1)),
     TraceId String CODEC(ZSTD(1)),
@@ -35,10 +35,11 @@ ENGINE = MergeTree
 PARTITION BY toYYYYMMDD(Timestamp)
 ORDER BY (TenantId, Timestamp)
 -- An acknowledged insert survives a power cut, and the same one sent again is no second one.
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 1000;
+SETTINGS cleanup_delay_period = 1, cleanup_delay_period_random_add = 0, max_cleanup_delay_period = 1,
+         fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 1000;
 
 -- What `otlp_logs.proto` reads from the wire. Leaves are Nullable: 0, false and '' are values, absence is not.
-CREATE TABLE otlp_logs
+CREATE TABLE IF NOT EXISTS otlp_logs
 (
     resource_logs Array(Tuple(
         resource Tuple(attributes Array(Tuple(key String, value Tuple(
@@ -72,7 +73,7 @@ CREATE TABLE otlp_logs
 )
 ENGINE = Null;
 
-CREATE MATERIALIZED VIEW otlp_logs_to_otel_logs TO otel_logs AS
+CREATE MATERIALIZED VIEW IF NOT EXISTS otlp_logs_to_otel_logs TO otel_logs AS
 WITH
     -- A double as Go writes it: ClickHouse has the same digits, but no '+' in an exponent.
     (d -> multiIf(isNull(d), NULL,
@@ -121,7 +122,7 @@ FROM
     )
 );
 
-CREATE TABLE otel_metrics_gauge
+CREATE TABLE IF NOT EXISTS otel_metrics_gauge
 (
     ResourceAttributes Map(LowCardinality(String), String) CODEC(ZSTD(1)),
     ResourceSchemaUrl String CODEC(ZSTD(1)),
@@ -157,9 +158,10 @@ CREATE TABLE otel_metrics_gauge
 ENGINE = MergeTree
 PARTITION BY toYYYYMMDD(TimeUnix)
 ORDER BY (TenantId, ServiceName, MetricName, toStartOfHour(TimeUnix), cityHash64(Attributes), TimeUnix)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 1000;
+SETTINGS cleanup_delay_period = 1, cleanup_delay_period_random_add = 0, max_cleanup_delay_period = 1,
+         fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 1000;
 
-CREATE TABLE otel_metrics_sum
+CREATE TABLE IF NOT EXISTS otel_metrics_sum
 (
     ResourceAttributes Map(LowCardinality(String), String) CODEC(ZSTD(1)),
     ResourceSchemaUrl String CODEC(ZSTD(1)),
@@ -197,9 +199,10 @@ CREATE TABLE otel_metrics_sum
 ENGINE = MergeTree
 PARTITION BY toYYYYMMDD(TimeUnix)
 ORDER BY (TenantId, ServiceName, MetricName, toStartOfHour(TimeUnix), cityHash64(Attributes), TimeUnix)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 1000;
+SETTINGS cleanup_delay_period = 1, cleanup_delay_period_random_add = 0, max_cleanup_delay_period = 1,
+         fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 1000;
 
-CREATE TABLE otel_metrics_histogram
+CREATE TABLE IF NOT EXISTS otel_metrics_histogram
 (
     ResourceAttributes Map(LowCardinality(String), String) CODEC(ZSTD(1)),
     ResourceSchemaUrl String CODEC(ZSTD(1)),
@@ -241,9 +244,10 @@ CREATE TABLE otel_metrics_histogram
 ENGINE = MergeTree
 PARTITION BY toYYYYMMDD(TimeUnix)
 ORDER BY (TenantId, ServiceName, MetricName, toStartOfHour(TimeUnix), cityHash64(Attributes), TimeUnix)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 1000;
+SETTINGS cleanup_delay_period = 1, cleanup_delay_period_random_add = 0, max_cleanup_delay_period = 1,
+         fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 1000;
 
-CREATE TABLE otel_metrics_exponential_histogram
+CREATE TABLE IF NOT EXISTS otel_metrics_exponential_histogram
 (
     ResourceAttributes Map(LowCardinality(String), String) CODEC(ZSTD(1)),
     ResourceSchemaUrl String CODEC(ZSTD(1)),
@@ -289,9 +293,10 @@ CREATE TABLE otel_metrics_exponential_histogram
 ENGINE = MergeTree
 PARTITION BY toYYYYMMDD(TimeUnix)
 ORDER BY (TenantId, ServiceName, MetricName, toStartOfHour(TimeUnix), cityHash64(Attributes), TimeUnix)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 1000;
+SETTINGS cleanup_delay_period = 1, cleanup_delay_period_random_add = 0, max_cleanup_delay_period = 1,
+         fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 1000;
 
-CREATE TABLE otel_metrics_summary
+CREATE TABLE IF NOT EXISTS otel_metrics_summary
 (
     ResourceAttributes Map(LowCardinality(String), String) CODEC(ZSTD(1)),
     ResourceSchemaUrl String CODEC(ZSTD(1)),
@@ -321,10 +326,11 @@ CREATE TABLE otel_metrics_summary
 ENGINE = MergeTree
 PARTITION BY toYYYYMMDD(TimeUnix)
 ORDER BY (TenantId, ServiceName, MetricName, toStartOfHour(TimeUnix), cityHash64(Attributes), TimeUnix)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 1000;
+SETTINGS cleanup_delay_period = 1, cleanup_delay_period_random_add = 0, max_cleanup_delay_period = 1,
+         fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 1000;
 
 -- One row a metric, with the five kinds of data side by side: of each row one is filled.
-CREATE TABLE otlp_metric
+CREATE TABLE IF NOT EXISTS otlp_metric
 (
     ResourceAttributes Map(LowCardinality(String), String),
     ResourceSchemaUrl String,
@@ -405,7 +411,7 @@ CREATE TABLE otlp_metric
 ENGINE = Null;
 
 -- What `otlp_metrics.proto` reads from the wire.
-CREATE TABLE otlp_metrics
+CREATE TABLE IF NOT EXISTS otlp_metrics
 (
     resource_metrics Array(Tuple(
         resource Tuple(attributes Array(Tuple(key String, value Tuple(
@@ -494,7 +500,7 @@ CREATE TABLE otlp_metrics
 )
 ENGINE = Null;
 
-CREATE MATERIALIZED VIEW otlp_metrics_to_otlp_metric TO otlp_metric AS
+CREATE MATERIALIZED VIEW IF NOT EXISTS otlp_metrics_to_otlp_metric TO otlp_metric AS
 WITH
     -- A double as Go writes it: ClickHouse has the same digits, but no '+' in an exponent.
     (d -> multiIf(isNull(d), NULL,
@@ -535,7 +541,7 @@ FROM
     )
 );
 
-CREATE MATERIALIZED VIEW otlp_metric_to_otel_metrics_gauge TO otel_metrics_gauge AS
+CREATE MATERIALIZED VIEW IF NOT EXISTS otlp_metric_to_otel_metrics_gauge TO otel_metrics_gauge AS
 WITH
     -- A double as Go writes it: ClickHouse has the same digits, but no '+' in an exponent.
     (d -> multiIf(isNull(d), NULL,
@@ -562,7 +568,7 @@ SELECT
     point.flags AS Flags
 FROM (SELECT *, arrayJoin(gauge.data_points) AS point FROM otlp_metric);
 
-CREATE MATERIALIZED VIEW otlp_metric_to_otel_metrics_sum TO otel_metrics_sum AS
+CREATE MATERIALIZED VIEW IF NOT EXISTS otlp_metric_to_otel_metrics_sum TO otel_metrics_sum AS
 WITH
     -- A double as Go writes it: ClickHouse has the same digits, but no '+' in an exponent.
     (d -> multiIf(isNull(d), NULL,
@@ -598,7 +604,7 @@ FROM
     FROM otlp_metric
 );
 
-CREATE MATERIALIZED VIEW otlp_metric_to_otel_metrics_histogram TO otel_metrics_histogram AS
+CREATE MATERIALIZED VIEW IF NOT EXISTS otlp_metric_to_otel_metrics_histogram TO otel_metrics_histogram AS
 WITH
     -- A double as Go writes it: ClickHouse has the same digits, but no '+' in an exponent.
     (d -> multiIf(isNull(d), NULL,
@@ -637,7 +643,7 @@ FROM
     FROM otlp_metric
 );
 
-CREATE MATERIALIZED VIEW otlp_metric_to_otel_metrics_exponential_histogram TO otel_metrics_exponential_histogram AS
+CREATE MATERIALIZED VIEW IF NOT EXISTS otlp_metric_to_otel_metrics_exponential_histogram TO otel_metrics_exponential_histogram AS
 WITH
     -- A double as Go writes it: ClickHouse has the same digits, but no '+' in an exponent.
     (d -> multiIf(isNull(d), NULL,
@@ -680,7 +686,7 @@ FROM
     FROM otlp_metric
 );
 
-CREATE MATERIALIZED VIEW otlp_metric_to_otel_metrics_summary TO otel_metrics_summary AS
+CREATE MATERIALIZED VIEW IF NOT EXISTS otlp_metric_to_otel_metrics_summary TO otel_metrics_summary AS
 WITH
     -- A double as Go writes it: ClickHouse has the same digits, but no '+' in an exponent.
     (d -> multiIf(isNull(d), NULL,
@@ -705,8 +711,8 @@ SELECT
     point.flags AS Flags
 FROM (SELECT *, arrayJoin(summary.data_points) AS point FROM otlp_metric);
 
-CREATE MATERIALIZED VIEW otlp_logs_to_tracium_received TO tracium_received AS
+CREATE MATERIALIZED VIEW IF NOT EXISTS otlp_logs_to_tracium_received TO tracium_received AS
 SELECT arrayJoin(keys) AS Key FROM otlp_logs;
 
-CREATE MATERIALIZED VIEW otlp_metrics_to_tracium_received TO tracium_received AS
+CREATE MATERIALIZED VIEW IF NOT EXISTS otlp_metrics_to_tracium_received TO tracium_received AS
 SELECT arrayJoin(keys) AS Key FROM otlp_metrics;

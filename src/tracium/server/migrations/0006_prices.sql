@@ -1,6 +1,6 @@
 -- What model calls cost: one row for what was observed together and is priced alike, with its prices in every period.
 -- A row replaces the one before it as a whole, so that no question sees half of a change.
-CREATE TABLE tracium_prices
+CREATE TABLE IF NOT EXISTS tracium_prices
 (
     Provider LowCardinality(String),
     Model LowCardinality(String),
@@ -36,7 +36,7 @@ ORDER BY (Provider, Model, RequestModel, ServerAddress, ServiceTier)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
 
 -- The users' own prices, as they wrote them; the latest revision is in force.
-CREATE TABLE tracium_price_overrides
+CREATE TABLE IF NOT EXISTS tracium_price_overrides
 (
     -- When it was loaded, in nanoseconds since 1970.
     Revision UInt64,
