@@ -1,5 +1,5 @@
 -- What a request is known by, for a day: one that is sent again is stored once.
-CREATE TABLE IF NOT EXISTS tracium_received
+CREATE TABLE tracium_received
 (
     Key FixedString(16),
     At DateTime('UTC') DEFAULT now()
@@ -8,15 +8,13 @@ ENGINE = MergeTree
 PARTITION BY toDate(At)
 ORDER BY Key
 TTL At + INTERVAL 25 HOUR
-SETTINGS cleanup_delay_period = 1, cleanup_delay_period_random_add = 0, max_cleanup_delay_period = 1,
-         fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 1000,
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 1000,
          index_granularity = 256, ttl_only_drop_parts = 1;
 
 -- The reader once more, with the keys of the requests, and with arrays of plain values, which it writes as JSON itself.
-DROP VIEW IF EXISTS otlp_traces_to_tracium_received;
-DROP VIEW IF EXISTS otlp_traces_to_otel_traces;
-DROP TABLE IF EXISTS otlp_traces;
-CREATE TABLE IF NOT EXISTS otlp_traces
+DROP VIEW otlp_traces_to_otel_traces;
+DROP TABLE otlp_traces;
+CREATE TABLE otlp_traces
 (
     keys Array(String),
     resource_spans Array(Tuple(
@@ -62,10 +60,10 @@ CREATE TABLE IF NOT EXISTS otlp_traces
 )
 ENGINE = Null;
 
-CREATE MATERIALIZED VIEW IF NOT EXISTS otlp_traces_to_tracium_received TO tracium_received AS
+CREATE MATERIALIZED VIEW otlp_traces_to_tracium_received TO tracium_received AS
 SELECT arrayJoin(keys) AS Key, now() AS At FROM otlp_traces;
 
-CREATE MATERIALIZED VIEW IF NOT EXISTS otlp_traces_to_otel_traces TO otel_traces AS
+CREATE MATERIALIZED VIEW otlp_traces_to_otel_traces TO otel_traces AS
 WITH
     -- A double as Go writes it: ClickHouse has the same digits, but no '+' in an exponent.
     (d -> multiIf(isFinite(d), replaceRegexpOne(toString(d), 'e([0-9])', 'e+\\1'),
@@ -136,7 +134,7 @@ FROM
 
 -- What the pages ask often, as columns of the span; each key is looked up once.
 ALTER TABLE otel_traces
-    ADD COLUMN IF NOT EXISTS Environment LowCardinality(String) MATERIALIZED
+    ADD COLUMN Environment LowCardinality(String) MATERIALIZED
         if(ResourceAttributes['deployment.environment.name'] != '',
            ResourceAttributes['deployment.environment.name'], ResourceAttributes['deployment.environment']) CODEC(ZSTD(1)),
     -- OpenInference and OpenLLMetry say in words of their own what a span is.
@@ -154,58 +152,65 @@ ALTER TABLE otel_traces
     MODIFY COLUMN IsRequest Bool MATERIALIZED
         (SpanKind IN ('Server', 'Consumer') OR ParentSpanId = '') AND NOT IsRecorded AND NOT IsSampledOut,
     MODIFY COLUMN Provider LowCardinality(String) MATERIALIZED
-        multiIf(Operation = '', '',
+        multiIf(Operation = '' AND Model = '', '',
                 SpanAttributes['gen_ai.provider.name'] != '', SpanAttributes['gen_ai.provider.name'],
                 SpanAttributes['gen_ai.system'] != '', SpanAttributes['gen_ai.system'],
-                SpanAttributes['llm.provider']) CODEC(ZSTD(1)),
-    ADD COLUMN IF NOT EXISTS RequestModel LowCardinality(String) MATERIALIZED
-        if(SpanAttributes['gen_ai.request.model'] != '',
-           SpanAttributes['gen_ai.request.model'], SpanAttributes['llm.model_name']) CODEC(ZSTD(1)),
+                SpanAttributes['llm.provider'] != '', SpanAttributes['llm.provider'],
+                SpanAttributes['llm.system']) CODEC(ZSTD(1)),
+    ADD COLUMN RequestModel LowCardinality(String) MATERIALIZED
+        multiIf(SpanAttributes['gen_ai.request.model'] != '', SpanAttributes['gen_ai.request.model'],
+                Operation = 'embeddings' AND SpanAttributes['embedding.model_name'] != '',
+                SpanAttributes['embedding.model_name'],
+                SpanAttributes['llm.model_name']) CODEC(ZSTD(1)),
     MODIFY COLUMN Model LowCardinality(String) MATERIALIZED
         if(SpanAttributes['gen_ai.response.model'] != '',
            SpanAttributes['gen_ai.response.model'], RequestModel) CODEC(ZSTD(1)),
-    ADD COLUMN IF NOT EXISTS ServerAddress LowCardinality(String) MATERIALIZED
+    ADD COLUMN ServerAddress LowCardinality(String) MATERIALIZED
         if(IsModelCall, SpanAttributes['server.address'], '') CODEC(ZSTD(1)),
-    ADD COLUMN IF NOT EXISTS ServiceTier LowCardinality(String) MATERIALIZED
+    ADD COLUMN ServiceTier LowCardinality(String) MATERIALIZED
         multiIf(NOT IsModelCall, '',
                 SpanAttributes['openai.response.service_tier'] != '', SpanAttributes['openai.response.service_tier'],
                 SpanAttributes['gen_ai.openai.response.service_tier'] != '',
                 SpanAttributes['gen_ai.openai.response.service_tier'],
                 SpanAttributes['openai.request.service_tier'] != '', SpanAttributes['openai.request.service_tier'],
                 SpanAttributes['gen_ai.openai.request.service_tier']) CODEC(ZSTD(1)),
-    ADD COLUMN IF NOT EXISTS AgentName LowCardinality(String) MATERIALIZED SpanAttributes['gen_ai.agent.name'] CODEC(ZSTD(1)),
-    ADD COLUMN IF NOT EXISTS UserId String MATERIALIZED SpanAttributes['user.id'] CODEC(ZSTD(1)),
-    ADD COLUMN IF NOT EXISTS SessionId String MATERIALIZED
+    ADD COLUMN AgentName LowCardinality(String) MATERIALIZED SpanAttributes['gen_ai.agent.name'] CODEC(ZSTD(1)),
+    ADD COLUMN UserId String MATERIALIZED SpanAttributes['user.id'] CODEC(ZSTD(1)),
+    ADD COLUMN SessionId String MATERIALIZED
         if(SpanAttributes['session.id'] != '',
            SpanAttributes['session.id'], SpanAttributes['gen_ai.conversation.id']) CODEC(ZSTD(1)),
+    -- No call has a trillion tokens: such a number is a mistake, and a sum of them would run over.
     MODIFY COLUMN InputTokens Nullable(UInt64) MATERIALIZED
-        if(Operation = '' AND NOT IsRecorded, NULL,
-           coalesce(toUInt64OrNull(SpanAttributes['gen_ai.usage.input_tokens']),
+        if(Operation = '' AND Model = '' AND NOT IsRecorded, NULL,
+           nullIf(least(1000000000000, coalesce(toUInt64OrNull(SpanAttributes['gen_ai.usage.input_tokens']),
                     toUInt64OrNull(SpanAttributes['gen_ai.usage.prompt_tokens']),
-                    toUInt64OrNull(SpanAttributes['llm.token_count.prompt']))) CODEC(ZSTD(1)),
+                    toUInt64OrNull(SpanAttributes['llm.token_count.prompt']), 1000000000000)), 1000000000000)) CODEC(ZSTD(1)),
     MODIFY COLUMN OutputTokens Nullable(UInt64) MATERIALIZED
-        if(Operation = '' AND NOT IsRecorded, NULL,
-           coalesce(toUInt64OrNull(SpanAttributes['gen_ai.usage.output_tokens']),
+        if(Operation = '' AND Model = '' AND NOT IsRecorded, NULL,
+           nullIf(least(1000000000000, coalesce(toUInt64OrNull(SpanAttributes['gen_ai.usage.output_tokens']),
                     toUInt64OrNull(SpanAttributes['gen_ai.usage.completion_tokens']),
-                    toUInt64OrNull(SpanAttributes['llm.token_count.completion']))) CODEC(ZSTD(1)),
-    ADD COLUMN IF NOT EXISTS CacheReadTokens Nullable(UInt64) MATERIALIZED
+                    toUInt64OrNull(SpanAttributes['llm.token_count.completion']), 1000000000000)), 1000000000000)) CODEC(ZSTD(1)),
+    ADD COLUMN CacheReadTokens Nullable(UInt64) MATERIALIZED
         if(NOT IsModelCall, NULL,
-           coalesce(toUInt64OrNull(SpanAttributes['gen_ai.usage.cache_read.input_tokens']),
+           nullIf(least(1000000000000, coalesce(toUInt64OrNull(SpanAttributes['gen_ai.usage.cache_read.input_tokens']),
                     toUInt64OrNull(SpanAttributes['gen_ai.usage.cache_read_input_tokens']),
-                    toUInt64OrNull(SpanAttributes['llm.token_count.prompt_details.cache_read']))) CODEC(ZSTD(1)),
-    ADD COLUMN IF NOT EXISTS CacheWriteTokens Nullable(UInt64) MATERIALIZED
+                    toUInt64OrNull(SpanAttributes['llm.token_count.prompt_details.cache_read']), 1000000000000)),
+                  1000000000000)) CODEC(ZSTD(1)),
+    ADD COLUMN CacheWriteTokens Nullable(UInt64) MATERIALIZED
         if(NOT IsModelCall, NULL,
-           coalesce(toUInt64OrNull(SpanAttributes['gen_ai.usage.cache_write.input_tokens']),
+           nullIf(least(1000000000000, coalesce(toUInt64OrNull(SpanAttributes['gen_ai.usage.cache_write.input_tokens']),
                     toUInt64OrNull(SpanAttributes['gen_ai.usage.cache_creation.input_tokens']),
                     toUInt64OrNull(SpanAttributes['gen_ai.usage.cache_creation_input_tokens']),
-                    toUInt64OrNull(SpanAttributes['llm.token_count.prompt_details.cache_write']))) CODEC(ZSTD(1)),
-    ADD COLUMN IF NOT EXISTS ReasoningTokens Nullable(UInt64) MATERIALIZED
+                    toUInt64OrNull(SpanAttributes['llm.token_count.prompt_details.cache_write']), 1000000000000)),
+                  1000000000000)) CODEC(ZSTD(1)),
+    ADD COLUMN ReasoningTokens Nullable(UInt64) MATERIALIZED
         if(NOT IsModelCall, NULL,
-           coalesce(toUInt64OrNull(SpanAttributes['gen_ai.usage.reasoning.output_tokens']),
+           nullIf(least(1000000000000, coalesce(toUInt64OrNull(SpanAttributes['gen_ai.usage.reasoning.output_tokens']),
                     toUInt64OrNull(SpanAttributes['gen_ai.usage.reasoning_tokens']),
-                    toUInt64OrNull(SpanAttributes['llm.token_count.completion_details.reasoning']))) CODEC(ZSTD(1)),
+                    toUInt64OrNull(SpanAttributes['llm.token_count.completion_details.reasoning']), 1000000000000)),
+                  1000000000000)) CODEC(ZSTD(1)),
     -- What else was used and may be billed, such as audio or images: by name, in order.
-    ADD COLUMN IF NOT EXISTS OtherUnits LowCardinality(String) MATERIALIZED
+    ADD COLUMN OtherUnits LowCardinality(String) MATERIALIZED
         if(NOT IsModelCall, '', arrayStringConcat(arraySort(arrayDistinct(arrayMap(
             key -> replaceRegexpOne(key, '^(gen_ai|tracium)\\.usage\\.|^llm\\.token_count\\.', ''),
             arrayFilter((key, value) ->
@@ -224,15 +229,15 @@ ALTER TABLE otel_traces
                 AND toFloat64OrZero(value) != 0,
                 mapKeys(SpanAttributes), mapValues(SpanAttributes))))), ',')) CODEC(ZSTD(1)),
     -- Prices step up where the input of one call exceeds a number of tokens; these are all such numbers in use.
-    ADD COLUMN IF NOT EXISTS InputClass UInt32 MATERIALIZED
+    ADD COLUMN InputClass UInt32 MATERIALIZED
         multiIf(ifNull(InputTokens, 0) <= 32000, 0, InputTokens <= 100000, 32000, InputTokens <= 128000, 100000,
                 InputTokens <= 199999, 128000, InputTokens <= 200000, 199999, InputTokens <= 256000, 200000,
                 InputTokens <= 272000, 256000, InputTokens <= 512000, 272000, InputTokens <= 524288, 512000,
                 524288) CODEC(ZSTD(1)),
     -- tracium's SDK has said which of several spans of one call counts; nobody has for other senders.
-    ADD COLUMN IF NOT EXISTS IsSettled Bool MATERIALIZED ResourceAttributes['telemetry.distro.name'] = 'tracium',
+    ADD COLUMN IsSettled Bool MATERIALIZED ResourceAttributes['telemetry.distro.name'] = 'tracium',
     -- How many spans this one stands for, by the threshold of consistent probability sampling; NULL: nobody knows.
-    ADD COLUMN IF NOT EXISTS Weight Nullable(Float64) MATERIALIZED
+    ADD COLUMN Weight Nullable(Float64) MATERIALIZED
         if(match(TraceState, '(^|,)\\s*ot=([^,]*;)?th:[0-9a-f]{1,14}(;|,|$)'),
            exp2(56) / (exp2(56) - toFloat64(reinterpretAsUInt64(reverse(unhex(concat('00', rightPad(
                extract(TraceState, 'ot=(?:[^,]*;)?th:([0-9a-f]{1,14})'), 14, '0'))))))),
@@ -240,7 +245,7 @@ ALTER TABLE otel_traces
     MODIFY SETTING non_replicated_deduplication_window = 1000;
 
 -- Requests, errors and latency: one row for 15 minutes (UTC) of a tenant's service.
-CREATE TABLE IF NOT EXISTS tracium_requests_15m
+CREATE TABLE tracium_requests_15m
 (
     TenantId LowCardinality(String),
     Bucket DateTime('UTC') CODEC(Delta, ZSTD(1)),
@@ -250,8 +255,11 @@ CREATE TABLE IF NOT EXISTS tracium_requests_15m
     SpanErrors SimpleAggregateFunction(sum, UInt64),
     Requests SimpleAggregateFunction(sum, UInt64),
     RequestErrors SimpleAggregateFunction(sum, UInt64),
-    -- Requests with those that sampling left out.
+    -- Requests, and their errors, with those that sampling left out: both of what was kept by chance alone.
     EstimatedRequests SimpleAggregateFunction(sum, Float64),
+    EstimatedErrors SimpleAggregateFunction(sum, Float64),
+    -- Requests that are there for their error's sake alone.
+    KeptForError SimpleAggregateFunction(sum, UInt64),
     -- Distinct trace ids; exact up to 65,536.
     Traces AggregateFunction(uniq, String),
     -- Milliseconds of requests; each quantile is right to 1 %.
@@ -261,11 +269,10 @@ CREATE TABLE IF NOT EXISTS tracium_requests_15m
 ENGINE = AggregatingMergeTree
 PARTITION BY toYYYYMM(Bucket)
 ORDER BY (TenantId, Bucket, Environment, ServiceName)
-SETTINGS cleanup_delay_period = 1, cleanup_delay_period_random_add = 0, max_cleanup_delay_period = 1,
-         fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 1000;
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 1000;
 
 -- Model calls: one row for 15 minutes (UTC) of what is priced alike.
-CREATE TABLE IF NOT EXISTS tracium_calls_15m
+CREATE TABLE tracium_calls_15m
 (
     TenantId LowCardinality(String),
     Bucket DateTime('UTC') CODEC(Delta, ZSTD(1)),
@@ -279,6 +286,8 @@ CREATE TABLE IF NOT EXISTS tracium_calls_15m
     ServiceTier LowCardinality(String),
     InputClass UInt32,
     OtherUnits LowCardinality(String),
+    -- Whether each of the calls used input (1), output (2) or both (3): a price may be missing for one of them.
+    Units UInt8,
     Calls SimpleAggregateFunction(sum, UInt64),
     CallErrors SimpleAggregateFunction(sum, UInt64),
     InputTokens SimpleAggregateFunction(sum, UInt64),
@@ -300,13 +309,12 @@ CREATE TABLE IF NOT EXISTS tracium_calls_15m
 ENGINE = AggregatingMergeTree
 PARTITION BY toYYYYMM(Bucket)
 ORDER BY (TenantId, Bucket, Environment, ServiceName, Provider, Model, RequestModel, ServerAddress, Operation,
-          ServiceTier, InputClass, OtherUnits)
-SETTINGS cleanup_delay_period = 1, cleanup_delay_period_random_add = 0, max_cleanup_delay_period = 1,
-         fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 1000;
+          ServiceTier, InputClass, OtherUnits, Units)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 1000;
 
 -- Model calls of senders that are not tracium's: which of nested ones counts is known when all have arrived, so each is
 -- kept. The keys are hashes: nobody is identified by them.
-CREATE TABLE IF NOT EXISTS tracium_calls
+CREATE TABLE tracium_calls
 (
     TenantId LowCardinality(String),
     EndTime DateTime64(9, 'UTC') CODEC(Delta, ZSTD(1)),
@@ -336,11 +344,10 @@ CREATE TABLE IF NOT EXISTS tracium_calls
 ENGINE = ReplacingMergeTree
 PARTITION BY toYYYYMM(EndTime)
 ORDER BY (TenantId, EndTime, TraceKey, SpanKey)
-SETTINGS cleanup_delay_period = 1, cleanup_delay_period_random_add = 0, max_cleanup_delay_period = 1,
-         fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 1000;
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 1000;
 
 -- Every span on its way to the roll-ups: rebuilding them is one INSERT here.
-CREATE TABLE IF NOT EXISTS tracium_spans
+CREATE TABLE tracium_spans
 (
     TenantId LowCardinality(String),
     EndTime DateTime64(9, 'UTC'),
@@ -375,7 +382,7 @@ CREATE TABLE IF NOT EXISTS tracium_spans
 )
 ENGINE = Null;
 
-CREATE MATERIALIZED VIEW IF NOT EXISTS tracium_spans_to_requests_15m TO tracium_requests_15m AS
+CREATE MATERIALIZED VIEW tracium_spans_to_requests_15m TO tracium_requests_15m AS
 SELECT
     TenantId,
     toStartOfFifteenMinutes(toDateTime(EndTime, 'UTC')) AS Bucket,
@@ -386,13 +393,15 @@ SELECT
     countIf(IsRequest) AS Requests,
     countIf(IsRequest AND IsError) AS RequestErrors,
     sumIf(ifNull(Weight, 1), IsRequest AND NOT IsKeptForError) AS EstimatedRequests,
+    sumIf(ifNull(Weight, 1), IsRequest AND IsError AND NOT IsKeptForError) AS EstimatedErrors,
+    countIf(IsRequest AND IsKeptForError) AS KeptForError,
     uniqStateIf(TraceId, NOT IsRecorded AND NOT IsSampledOut) AS Traces,
-    quantilesDDStateIf(0.01, 0.5, 0.95, 0.99)(Milliseconds, IsRequest) AS Latency,
+    quantilesDDStateIf(0.01, 0.5, 0.95, 0.99)(Milliseconds, IsRequest AND NOT IsKeptForError) AS Latency,
     max(EndTime) AS LastSeen
 FROM tracium_spans
 GROUP BY TenantId, Bucket, Environment, ServiceName;
 
-CREATE MATERIALIZED VIEW IF NOT EXISTS tracium_spans_to_calls_15m TO tracium_calls_15m AS
+CREATE MATERIALIZED VIEW tracium_spans_to_calls_15m TO tracium_calls_15m AS
 WITH
     (InputTokens IS NULL OR IsPartlyUnknown) AND NOT IsRecorded AS no_input,
     (OutputTokens IS NULL OR IsPartlyUnknown) AND Operation != 'embeddings' AND NOT IsRecorded AS no_output
@@ -409,6 +418,8 @@ SELECT
     ServiceTier,
     InputClass,
     OtherUnits,
+    toUInt8((ifNull(InputTokens, 0) > 0 OR ifNull(CacheReadTokens, 0) > 0 OR ifNull(CacheWriteTokens, 0) > 0)
+            + (ifNull(OutputTokens, 0) > 0) * 2) AS Units,
     count() AS Calls,
     countIf(IsError) AS CallErrors,
     sum(ifNull(InputTokens, 0)) AS InputTokens,
@@ -428,11 +439,11 @@ SELECT
 FROM tracium_spans
 WHERE IsModelCall AND IsSettled
 GROUP BY TenantId, Bucket, Environment, ServiceName, Provider, Model, RequestModel, ServerAddress, Operation,
-         ServiceTier, InputClass, OtherUnits
+         ServiceTier, InputClass, OtherUnits, Units
 -- A name inside a sum is the column's, not the sum's.
 SETTINGS prefer_column_name_to_alias = 1;
 
-CREATE MATERIALIZED VIEW IF NOT EXISTS tracium_spans_to_calls TO tracium_calls AS
+CREATE MATERIALIZED VIEW tracium_spans_to_calls TO tracium_calls AS
 SELECT
     * EXCEPT (TraceId, SpanId, ParentSpanId, IsRequest, IsModelCall, IsSampledOut, IsSettled, IsKeptForError, Weight),
     sipHash64(TraceId) AS TraceKey,
@@ -441,7 +452,7 @@ SELECT
 FROM tracium_spans
 WHERE IsModelCall AND NOT IsSettled;
 
-CREATE MATERIALIZED VIEW IF NOT EXISTS otel_traces_to_tracium_spans TO tracium_spans AS
+CREATE MATERIALIZED VIEW otel_traces_to_tracium_spans TO tracium_spans AS
 SELECT
     TenantId, EndTime, TraceId, SpanId, ParentSpanId, Environment, ServiceName, Provider, Model, RequestModel,
     ServerAddress, Operation, ServiceTier, InputClass, OtherUnits, IsError, IsRequest, IsModelCall, IsRecorded,
@@ -450,10 +461,7 @@ SELECT
     greatest(toInt64(Duration), 0) / 1e6 AS Milliseconds
 FROM otel_traces;
 
--- What the store of an earlier release holds; where this was interrupted, it begins anew.
-TRUNCATE TABLE tracium_requests_15m;
-TRUNCATE TABLE tracium_calls_15m;
-TRUNCATE TABLE tracium_calls;
+-- What the store of an earlier release holds.
 INSERT INTO tracium_spans
 SELECT
     TenantId, EndTime, TraceId, SpanId, ParentSpanId, Environment, ServiceName, Provider, Model, RequestModel,

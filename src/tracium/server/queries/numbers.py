@@ -28,7 +28,8 @@ _NO_ROW: Final[Row] = {}
 _SUMS: Final = ", ".join(f"sum(one.{name}) AS {name}" for name in CALL_SUMS)
 _QUANTILES: Final = "(0.01, 0.5, 0.95, 0.99)"
 
-_PRICE_KEY: Final = f"{', '.join(KEY_COLUMNS)}, InputClass, OtherUnits"
+# Whether there is a price depends on what a call used: the calls of a row have all used the same, or none of them has.
+_PRICE_KEY: Final = f"{', '.join(KEY_COLUMNS)}, InputClass, OtherUnits, Units"
 
 
 def request_rows(
@@ -51,6 +52,7 @@ def request_rows(
         SELECT {_named(by)}
             sum(one.Spans) AS Spans, sum(one.SpanErrors) AS SpanErrors, sum(one.Requests) AS Requests,
             sum(one.RequestErrors) AS RequestErrors, sum(one.EstimatedRequests) AS EstimatedRequests,
+            sum(one.EstimatedErrors) AS EstimatedErrors, sum(one.KeptForError) AS KeptForError,
             {"uniqMerge(one.Traces)" if traces else 0} AS Traces, quantilesDDMerge{_QUANTILES}(one.Latency) AS Latency,
             max(one.LastSeen) AS LastSeen
         FROM ({requests(question)}) AS one
@@ -149,14 +151,14 @@ def request_numbers(row: Row | None) -> dict[str, Any]:
         "traces_estimated": traces > _EXACT_TRACES,
         "requests": count,
         "errors": errors,
-        "error_rate": errors / count if count else None,
+        "error_rate": _error_rate(row),
         "p50_ms": p50,
         "p95_ms": p95,
         "p99_ms": p99,
         "spans": row.get("Spans", 0),
         "span_errors": row.get("SpanErrors", 0),
         "estimated_requests": row.get("EstimatedRequests", 0.0),
-        "last_seen": _in_utc(row["LastSeen"]) if row.get("Spans") else None,
+        "last_seen": _last_seen(row),
     }
 
 
@@ -190,6 +192,21 @@ def _ratio(before: Decimal | float | None, now: Decimal | float | None) -> float
     if not before or now is None:
         return None
     return float(now) / float(before) - 1
+
+
+def _error_rate(row: Row) -> float | None:
+    """The share of errors in all requests, with those that sampling left out."""
+    if not row.get("Requests"):
+        return None
+    # Where errors are kept for their own sake all of them are there. Elsewhere sampling has left some out as well.
+    errors = row["RequestErrors"] if row["KeptForError"] else row["EstimatedErrors"]
+    return min(errors / max(row["EstimatedRequests"], row["RequestErrors"]), 1.0)
+
+
+def _last_seen(row: Row) -> datetime | None:
+    """When the last span ended; a row of sums over nothing has 1970."""
+    moment = row.get("LastSeen")
+    return _in_utc(moment) if moment is not None and moment.year > 1970 else None  # noqa: PLR2004 - see above
 
 
 def _quantiles(row: Row) -> tuple[float | None, float | None, float | None]:

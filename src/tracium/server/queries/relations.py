@@ -14,7 +14,7 @@ _WRAPPER_MARGIN_NS: Final = 3600 * 10**9
 
 _REQUEST_COLUMNS: Final = (
     "TenantId, Bucket, Environment, ServiceName, Spans, SpanErrors, Requests, RequestErrors, EstimatedRequests, "
-    "Traces, Latency, LastSeen"
+    "EstimatedErrors, KeptForError, Traces, Latency, LastSeen"
 )
 CALL_DIMENSIONS: Final = (
     "Provider",
@@ -43,7 +43,7 @@ CALL_SUMS: Final = (
 )
 _PLACE: Final = "TenantId, Bucket, Environment, ServiceName"
 _DIMENSIONS: Final = ", ".join(CALL_DIMENSIONS)
-_CALL_COLUMNS: Final = f"{_PLACE}, {_DIMENSIONS}, {', '.join(CALL_SUMS)}, Latency"
+_CALL_COLUMNS: Final = f"{_PLACE}, {_DIMENSIONS}, Units, {', '.join(CALL_SUMS)}, Latency"
 
 _BUCKET: Final = "toStartOfFifteenMinutes(toDateTime(EndTime, 'UTC')) AS Bucket"
 _MILLISECONDS: Final = "greatest(toInt64(Duration), 0) / 1e6"
@@ -82,8 +82,10 @@ def _edge_requests(question: Question, quarters: Quarters) -> str:
         countIf(NOT IsRecorded), countIf(IsError AND NOT IsRecorded),
         countIf(IsRequest), countIf(IsRequest AND IsError),
         sumIf(ifNull(Weight, 1), IsRequest AND NOT IsKeptForError),
+        sumIf(ifNull(Weight, 1), IsRequest AND IsError AND NOT IsKeptForError),
+        countIf(IsRequest AND IsKeptForError),
         uniqStateIf(TraceId, NOT IsRecorded AND NOT IsSampledOut),
-        quantilesDDStateIf(0.01, 0.5, 0.95, 0.99)(Milliseconds, IsRequest),
+        quantilesDDStateIf(0.01, 0.5, 0.95, 0.99)(Milliseconds, IsRequest AND NOT IsKeptForError),
         max(EndTime)
     FROM
     (
@@ -129,6 +131,8 @@ def _sums(relation: str) -> str:
     return f"""
     SELECT
         TenantId, {_BUCKET}, Environment, ServiceName, {_DIMENSIONS},
+        toUInt8((ifNull(one.InputTokens, 0) > 0 OR ifNull(one.CacheReadTokens, 0) > 0 OR ifNull(one.CacheWriteTokens, 0) > 0)
+                + (ifNull(one.OutputTokens, 0) > 0) * 2) AS Units,
         count(), countIf(IsError),
         sum(ifNull(one.InputTokens, 0)), sum(ifNull(one.OutputTokens, 0)), sum(ifNull(one.CacheReadTokens, 0)),
         sum(ifNull(one.CacheWriteTokens, 0)), sum(ifNull(one.ReasoningTokens, 0)),
@@ -138,7 +142,7 @@ def _sums(relation: str) -> str:
         countIf({no_input}), countIf({no_output}), countIf({no_input} OR {no_output}),
         quantilesDDStateIf(0.01, 0.5, 0.95, 0.99)(Milliseconds, NOT IsRecorded)
     FROM ({relation}) AS one
-    GROUP BY {_PLACE}, {_DIMENSIONS}"""  # noqa: S608 - see `literal`
+    GROUP BY {_PLACE}, {_DIMENSIONS}, Units"""  # noqa: S608 - see `literal`
 
 
 def _in(quarters: Quarters) -> str:

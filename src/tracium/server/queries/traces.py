@@ -161,11 +161,12 @@ class _Search:
             conditions.append(f"TraceId NOT IN ({', '.join(map(literal, known))})")
         if place is not None:
             at, trace_id = place
-            # Those of the pages before: their last span ended later.
+            # Those of the pages before: their last span ended later, but within the range.
+            until = min(at + _REACH_NS, self.question.quarters().until)
             conditions += [
                 f"(EndTime < {moment(at)} OR TraceId < {literal(trace_id)})",
                 (
-                    f"TraceId NOT IN (SELECT TraceId FROM otel_traces WHERE {ended(at, at + _REACH_NS)} "  # noqa: S608 - see `literal`
+                    f"TraceId NOT IN (SELECT TraceId FROM otel_traces WHERE {ended(at, until)} "  # noqa: S608 - see `literal`
                     f"AND (EndTime > {moment(at)} OR TraceId >= {literal(trace_id)}) "
                     f"AND {self.question.condition()} AND {self.wanted.condition()})"
                 ),
