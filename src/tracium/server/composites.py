@@ -33,18 +33,11 @@ class Flattener(Generic[_Request]):
     Args:
         request: the type of the requests.
         values: answers every value of a request that may be one.
-        plain_arrays: whether the store's reader takes arrays of plain values, and writes them as JSON itself.
     """
 
-    def __init__(
-        self,
-        request: type[_Request],
-        values: Callable[[_Request], Iterable[AnyValue]],
-        *,
-        plain_arrays: bool = False,
-    ) -> None:
+    def __init__(self, request: type[_Request], values: Callable[[_Request], Iterable[AnyValue]]) -> None:
         self._values = values
-        self._probe = _probe(request.DESCRIPTOR, plain_arrays=plain_arrays)  # type: ignore[arg-type] # the stubs know two kinds of descriptors
+        self._probe = _probe(request.DESCRIPTOR)  # type: ignore[arg-type] # the stubs know two kinds of descriptors
 
     def serialise(self, request: _Request) -> bytes:
         """Bring a request into the one form that the store reads; the message is changed in place."""
@@ -124,19 +117,15 @@ _WRITERS: Final[dict[str, Callable[[Any], str]]] = {
 }
 
 
-def _probe(request: Descriptor, *, plain_arrays: bool) -> type[Message]:
+def _probe(request: Descriptor) -> type[Message]:
     """A message that reads the values of a request and is incomplete if one of them is composite.
 
     It knows a composite as a message that lacks a required field, so that protobuf's own check for completeness, in C,
-    finds it at any depth. An array of plain values is complete where it may stay: one without any lacks the required
-    first, and those behind it are read as parts of the first.
+    finds it at any depth.
     """
     file = descriptor_pb2.FileDescriptorProto(name="tracium_composites.proto", package="tracium", syntax="proto2")
     _add(file, "Composite").field.add(name="never", number=1000, type=_Field.TYPE_BOOL, label=_Field.LABEL_REQUIRED)
-    _add(file, "Plain", ("array_value", 5, "Composite"), ("kvlist_value", 6, "Composite"))
-    _add(file, "Array", ("values", 1, "Plain")).field[0].label = _Field.LABEL_REQUIRED
-    array = "Array" if plain_arrays else "Composite"
-    value = _add(file, _name(AnyValue.DESCRIPTOR), ("array_value", 5, array), ("kvlist_value", 6, "Composite"))
+    value = _add(file, _name(AnyValue.DESCRIPTOR), ("array_value", 5, "Composite"), ("kvlist_value", 6, "Composite"))
     _describe(request, file, {value.name: True})
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
