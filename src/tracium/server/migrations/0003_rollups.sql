@@ -1,5 +1,5 @@
 -- What a request is known by, for a day: one that is sent again is stored once.
-CREATE TABLE tracium_received
+CREATE TABLE IF NOT EXISTS tracium_received
 (
     Key FixedString(16),
     At DateTime('UTC') DEFAULT now()
@@ -8,13 +8,15 @@ ENGINE = MergeTree
 PARTITION BY toDate(At)
 ORDER BY Key
 TTL At + INTERVAL 25 HOUR
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 1000,
+SETTINGS cleanup_delay_period = 1, cleanup_delay_period_random_add = 0, max_cleanup_delay_period = 1,
+         fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 1000,
          index_granularity = 256, ttl_only_drop_parts = 1;
 
 -- The reader once more, with the keys of the requests, and with arrays of plain values, which it writes as JSON itself.
-DROP VIEW otlp_traces_to_otel_traces;
-DROP TABLE otlp_traces;
-CREATE TABLE otlp_traces
+DROP VIEW IF EXISTS otlp_traces_to_tracium_received;
+DROP VIEW IF EXISTS otlp_traces_to_otel_traces;
+DROP TABLE IF EXISTS otlp_traces;
+CREATE TABLE IF NOT EXISTS otlp_traces
 (
     keys Array(String),
     resource_spans Array(Tuple(
@@ -60,10 +62,10 @@ CREATE TABLE otlp_traces
 )
 ENGINE = Null;
 
-CREATE MATERIALIZED VIEW otlp_traces_to_tracium_received TO tracium_received AS
+CREATE MATERIALIZED VIEW IF NOT EXISTS otlp_traces_to_tracium_received TO tracium_received AS
 SELECT arrayJoin(keys) AS Key, now() AS At FROM otlp_traces;
 
-CREATE MATERIALIZED VIEW otlp_traces_to_otel_traces TO otel_traces AS
+CREATE MATERIALIZED VIEW IF NOT EXISTS otlp_traces_to_otel_traces TO otel_traces AS
 WITH
     -- A double as Go writes it: ClickHouse has the same digits, but no '+' in an exponent.
     (d -> multiIf(isFinite(d), replaceRegexpOne(toString(d), 'e([0-9])', 'e+\\1'),
@@ -134,7 +136,7 @@ FROM
 
 -- What the pages ask often, as columns of the span; each key is looked up once.
 ALTER TABLE otel_traces
-    ADD COLUMN Environment LowCardinality(String) MATERIALIZED
+    ADD COLUMN IF NOT EXISTS Environment LowCardinality(String) MATERIALIZED
         if(ResourceAttributes['deployment.environment.name'] != '',
            ResourceAttributes['deployment.environment.name'], ResourceAttributes['deployment.environment']) CODEC(ZSTD(1)),
     -- OpenInference and OpenLLMetry say in words of their own what a span is.
@@ -157,7 +159,7 @@ ALTER TABLE otel_traces
                 SpanAttributes['gen_ai.system'] != '', SpanAttributes['gen_ai.system'],
                 SpanAttributes['llm.provider'] != '', SpanAttributes['llm.provider'],
                 SpanAttributes['llm.system']) CODEC(ZSTD(1)),
-    ADD COLUMN RequestModel LowCardinality(String) MATERIALIZED
+    ADD COLUMN IF NOT EXISTS RequestModel LowCardinality(String) MATERIALIZED
         multiIf(SpanAttributes['gen_ai.request.model'] != '', SpanAttributes['gen_ai.request.model'],
                 Operation = 'embeddings' AND SpanAttributes['embedding.model_name'] != '',
                 SpanAttributes['embedding.model_name'],
@@ -165,18 +167,18 @@ ALTER TABLE otel_traces
     MODIFY COLUMN Model LowCardinality(String) MATERIALIZED
         if(SpanAttributes['gen_ai.response.model'] != '',
            SpanAttributes['gen_ai.response.model'], RequestModel) CODEC(ZSTD(1)),
-    ADD COLUMN ServerAddress LowCardinality(String) MATERIALIZED
+    ADD COLUMN IF NOT EXISTS ServerAddress LowCardinality(String) MATERIALIZED
         if(IsModelCall, SpanAttributes['server.address'], '') CODEC(ZSTD(1)),
-    ADD COLUMN ServiceTier LowCardinality(String) MATERIALIZED
+    ADD COLUMN IF NOT EXISTS ServiceTier LowCardinality(String) MATERIALIZED
         multiIf(NOT IsModelCall, '',
                 SpanAttributes['openai.response.service_tier'] != '', SpanAttributes['openai.response.service_tier'],
                 SpanAttributes['gen_ai.openai.response.service_tier'] != '',
                 SpanAttributes['gen_ai.openai.response.service_tier'],
                 SpanAttributes['openai.request.service_tier'] != '', SpanAttributes['openai.request.service_tier'],
                 SpanAttributes['gen_ai.openai.request.service_tier']) CODEC(ZSTD(1)),
-    ADD COLUMN AgentName LowCardinality(String) MATERIALIZED SpanAttributes['gen_ai.agent.name'] CODEC(ZSTD(1)),
-    ADD COLUMN UserId String MATERIALIZED SpanAttributes['user.id'] CODEC(ZSTD(1)),
-    ADD COLUMN SessionId String MATERIALIZED
+    ADD COLUMN IF NOT EXISTS AgentName LowCardinality(String) MATERIALIZED SpanAttributes['gen_ai.agent.name'] CODEC(ZSTD(1)),
+    ADD COLUMN IF NOT EXISTS UserId String MATERIALIZED SpanAttributes['user.id'] CODEC(ZSTD(1)),
+    ADD COLUMN IF NOT EXISTS SessionId String MATERIALIZED
         if(SpanAttributes['session.id'] != '',
            SpanAttributes['session.id'], SpanAttributes['gen_ai.conversation.id']) CODEC(ZSTD(1)),
     -- No call has a trillion tokens: such a number is a mistake, and a sum of them would run over.
@@ -190,27 +192,27 @@ ALTER TABLE otel_traces
            nullIf(least(1000000000000, coalesce(toUInt64OrNull(SpanAttributes['gen_ai.usage.output_tokens']),
                     toUInt64OrNull(SpanAttributes['gen_ai.usage.completion_tokens']),
                     toUInt64OrNull(SpanAttributes['llm.token_count.completion']), 1000000000000)), 1000000000000)) CODEC(ZSTD(1)),
-    ADD COLUMN CacheReadTokens Nullable(UInt64) MATERIALIZED
+    ADD COLUMN IF NOT EXISTS CacheReadTokens Nullable(UInt64) MATERIALIZED
         if(NOT IsModelCall, NULL,
            nullIf(least(1000000000000, coalesce(toUInt64OrNull(SpanAttributes['gen_ai.usage.cache_read.input_tokens']),
                     toUInt64OrNull(SpanAttributes['gen_ai.usage.cache_read_input_tokens']),
                     toUInt64OrNull(SpanAttributes['llm.token_count.prompt_details.cache_read']), 1000000000000)),
                   1000000000000)) CODEC(ZSTD(1)),
-    ADD COLUMN CacheWriteTokens Nullable(UInt64) MATERIALIZED
+    ADD COLUMN IF NOT EXISTS CacheWriteTokens Nullable(UInt64) MATERIALIZED
         if(NOT IsModelCall, NULL,
            nullIf(least(1000000000000, coalesce(toUInt64OrNull(SpanAttributes['gen_ai.usage.cache_write.input_tokens']),
                     toUInt64OrNull(SpanAttributes['gen_ai.usage.cache_creation.input_tokens']),
                     toUInt64OrNull(SpanAttributes['gen_ai.usage.cache_creation_input_tokens']),
                     toUInt64OrNull(SpanAttributes['llm.token_count.prompt_details.cache_write']), 1000000000000)),
                   1000000000000)) CODEC(ZSTD(1)),
-    ADD COLUMN ReasoningTokens Nullable(UInt64) MATERIALIZED
+    ADD COLUMN IF NOT EXISTS ReasoningTokens Nullable(UInt64) MATERIALIZED
         if(NOT IsModelCall, NULL,
            nullIf(least(1000000000000, coalesce(toUInt64OrNull(SpanAttributes['gen_ai.usage.reasoning.output_tokens']),
                     toUInt64OrNull(SpanAttributes['gen_ai.usage.reasoning_tokens']),
                     toUInt64OrNull(SpanAttributes['llm.token_count.completion_details.reasoning']), 1000000000000)),
                   1000000000000)) CODEC(ZSTD(1)),
     -- What else was used and may be billed, such as audio or images: by name, in order.
-    ADD COLUMN OtherUnits LowCardinality(String) MATERIALIZED
+    ADD COLUMN IF NOT EXISTS OtherUnits LowCardinality(String) MATERIALIZED
         if(NOT IsModelCall, '', arrayStringConcat(arraySort(arrayDistinct(arrayMap(
             key -> replaceRegexpOne(key, '^(gen_ai|tracium)\\.usage\\.|^llm\\.token_count\\.', ''),
             arrayFilter((key, value) ->
@@ -229,15 +231,15 @@ ALTER TABLE otel_traces
                 AND toFloat64OrZero(value) != 0,
                 mapKeys(SpanAttributes), mapValues(SpanAttributes))))), ',')) CODEC(ZSTD(1)),
     -- Prices step up where the input of one call exceeds a number of tokens; these are all such numbers in use.
-    ADD COLUMN InputClass UInt32 MATERIALIZED
+    ADD COLUMN IF NOT EXISTS InputClass UInt32 MATERIALIZED
         multiIf(ifNull(InputTokens, 0) <= 32000, 0, InputTokens <= 100000, 32000, InputTokens <= 128000, 100000,
                 InputTokens <= 199999, 128000, InputTokens <= 200000, 199999, InputTokens <= 256000, 200000,
                 InputTokens <= 272000, 256000, InputTokens <= 512000, 272000, InputTokens <= 524288, 512000,
                 524288) CODEC(ZSTD(1)),
     -- tracium's SDK has said which of several spans of one call counts; nobody has for other senders.
-    ADD COLUMN IsSettled Bool MATERIALIZED ResourceAttributes['telemetry.distro.name'] = 'tracium',
+    ADD COLUMN IF NOT EXISTS IsSettled Bool MATERIALIZED ResourceAttributes['telemetry.distro.name'] = 'tracium',
     -- How many spans this one stands for, by the threshold of consistent probability sampling; NULL: nobody knows.
-    ADD COLUMN Weight Nullable(Float64) MATERIALIZED
+    ADD COLUMN IF NOT EXISTS Weight Nullable(Float64) MATERIALIZED
         if(match(TraceState, '(^|,)\\s*ot=([^,]*;)?th:[0-9a-f]{1,14}(;|,|$)'),
            exp2(56) / (exp2(56) - toFloat64(reinterpretAsUInt64(reverse(unhex(concat('00', rightPad(
                extract(TraceState, 'ot=(?:[^,]*;)?th:([0-9a-f]{1,14})'), 14, '0'))))))),
@@ -245,7 +247,7 @@ ALTER TABLE otel_traces
     MODIFY SETTING non_replicated_deduplication_window = 1000;
 
 -- Requests, errors and latency: one row for 15 minutes (UTC) of a tenant's service.
-CREATE TABLE tracium_requests_15m
+CREATE TABLE IF NOT EXISTS tracium_requests_15m
 (
     TenantId LowCardinality(String),
     Bucket DateTime('UTC') CODEC(Delta, ZSTD(1)),
@@ -269,10 +271,11 @@ CREATE TABLE tracium_requests_15m
 ENGINE = AggregatingMergeTree
 PARTITION BY toYYYYMM(Bucket)
 ORDER BY (TenantId, Bucket, Environment, ServiceName)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 1000;
+SETTINGS cleanup_delay_period = 1, cleanup_delay_period_random_add = 0, max_cleanup_delay_period = 1,
+         fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 1000;
 
 -- Model calls: one row for 15 minutes (UTC) of what is priced alike.
-CREATE TABLE tracium_calls_15m
+CREATE TABLE IF NOT EXISTS tracium_calls_15m
 (
     TenantId LowCardinality(String),
     Bucket DateTime('UTC') CODEC(Delta, ZSTD(1)),
@@ -310,11 +313,12 @@ ENGINE = AggregatingMergeTree
 PARTITION BY toYYYYMM(Bucket)
 ORDER BY (TenantId, Bucket, Environment, ServiceName, Provider, Model, RequestModel, ServerAddress, Operation,
           ServiceTier, InputClass, OtherUnits, Units)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 1000;
+SETTINGS cleanup_delay_period = 1, cleanup_delay_period_random_add = 0, max_cleanup_delay_period = 1,
+         fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 1000;
 
 -- Model calls of senders that are not tracium's: which of nested ones counts is known when all have arrived, so each is
 -- kept. The keys are hashes: nobody is identified by them.
-CREATE TABLE tracium_calls
+CREATE TABLE IF NOT EXISTS tracium_calls
 (
     TenantId LowCardinality(String),
     EndTime DateTime64(9, 'UTC') CODEC(Delta, ZSTD(1)),
@@ -344,10 +348,11 @@ CREATE TABLE tracium_calls
 ENGINE = ReplacingMergeTree
 PARTITION BY toYYYYMM(EndTime)
 ORDER BY (TenantId, EndTime, TraceKey, SpanKey)
-SETTINGS fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 1000;
+SETTINGS cleanup_delay_period = 1, cleanup_delay_period_random_add = 0, max_cleanup_delay_period = 1,
+         fsync_after_insert = 1, fsync_part_directory = 1, non_replicated_deduplication_window = 1000;
 
 -- Every span on its way to the roll-ups: rebuilding them is one INSERT here.
-CREATE TABLE tracium_spans
+CREATE TABLE IF NOT EXISTS tracium_spans
 (
     TenantId LowCardinality(String),
     EndTime DateTime64(9, 'UTC'),
@@ -382,7 +387,7 @@ CREATE TABLE tracium_spans
 )
 ENGINE = Null;
 
-CREATE MATERIALIZED VIEW tracium_spans_to_requests_15m TO tracium_requests_15m AS
+CREATE MATERIALIZED VIEW IF NOT EXISTS tracium_spans_to_requests_15m TO tracium_requests_15m AS
 SELECT
     TenantId,
     toStartOfFifteenMinutes(toDateTime(EndTime, 'UTC')) AS Bucket,
@@ -401,7 +406,7 @@ SELECT
 FROM tracium_spans
 GROUP BY TenantId, Bucket, Environment, ServiceName;
 
-CREATE MATERIALIZED VIEW tracium_spans_to_calls_15m TO tracium_calls_15m AS
+CREATE MATERIALIZED VIEW IF NOT EXISTS tracium_spans_to_calls_15m TO tracium_calls_15m AS
 WITH
     (InputTokens IS NULL OR IsPartlyUnknown) AND NOT IsRecorded AS no_input,
     (OutputTokens IS NULL OR IsPartlyUnknown) AND Operation != 'embeddings' AND NOT IsRecorded AS no_output
@@ -443,7 +448,7 @@ GROUP BY TenantId, Bucket, Environment, ServiceName, Provider, Model, RequestMod
 -- A name inside a sum is the column's, not the sum's.
 SETTINGS prefer_column_name_to_alias = 1;
 
-CREATE MATERIALIZED VIEW tracium_spans_to_calls TO tracium_calls AS
+CREATE MATERIALIZED VIEW IF NOT EXISTS tracium_spans_to_calls TO tracium_calls AS
 SELECT
     * EXCEPT (TraceId, SpanId, ParentSpanId, IsRequest, IsModelCall, IsSampledOut, IsSettled, IsKeptForError, Weight),
     sipHash64(TraceId) AS TraceKey,
@@ -452,7 +457,7 @@ SELECT
 FROM tracium_spans
 WHERE IsModelCall AND NOT IsSettled;
 
-CREATE MATERIALIZED VIEW otel_traces_to_tracium_spans TO tracium_spans AS
+CREATE MATERIALIZED VIEW IF NOT EXISTS otel_traces_to_tracium_spans TO tracium_spans AS
 SELECT
     TenantId, EndTime, TraceId, SpanId, ParentSpanId, Environment, ServiceName, Provider, Model, RequestModel,
     ServerAddress, Operation, ServiceTier, InputClass, OtherUnits, IsError, IsRequest, IsModelCall, IsRecorded,
@@ -461,7 +466,10 @@ SELECT
     greatest(toInt64(Duration), 0) / 1e6 AS Milliseconds
 FROM otel_traces;
 
--- What the store of an earlier release holds.
+-- What the store of an earlier release holds; where this was interrupted, it begins anew.
+TRUNCATE TABLE tracium_requests_15m;
+TRUNCATE TABLE tracium_calls_15m;
+TRUNCATE TABLE tracium_calls;
 INSERT INTO tracium_spans
 SELECT
     TenantId, EndTime, TraceId, SpanId, ParentSpanId, Environment, ServiceName, Provider, Model, RequestModel,
