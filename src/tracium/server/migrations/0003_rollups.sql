@@ -45,19 +45,15 @@ CREATE TABLE IF NOT EXISTS otlp_traces
                     time_unix_nano UInt64,
                     name String,
                     attributes Array(Tuple(key String, value Tuple(
-            string_value Nullable(String), bool_value Nullable(Bool), int_value Nullable(Int64),
-            double_value Nullable(Float64), bytes_value Nullable(String), array_value Tuple(values Array(Tuple(
-                string_value Nullable(String), bool_value Nullable(Bool), int_value Nullable(Int64),
-                double_value Nullable(Float64), bytes_value Nullable(String))))))))),
+                        string_value Nullable(String), bool_value Nullable(Bool), int_value Nullable(Int64),
+                        double_value Nullable(Float64), bytes_value Nullable(String)))))),
                 links Array(Tuple(
                     trace_id String,
                     span_id String,
                     trace_state String,
                     attributes Array(Tuple(key String, value Tuple(
-            string_value Nullable(String), bool_value Nullable(Bool), int_value Nullable(Int64),
-            double_value Nullable(Float64), bytes_value Nullable(String), array_value Tuple(values Array(Tuple(
-                string_value Nullable(String), bool_value Nullable(Bool), int_value Nullable(Int64),
-                double_value Nullable(Float64), bytes_value Nullable(String))))))))),
+                        string_value Nullable(String), bool_value Nullable(Bool), int_value Nullable(Int64),
+                        double_value Nullable(Float64), bytes_value Nullable(String)))))),
                 status Tuple(message String, code Int32)))))))
 )
 ENGINE = Null;
@@ -90,47 +86,64 @@ WITH
                   isNotNull(v.bool_value), toString(assumeNotNull(v.bool_value)),
                   isNotNull(v.double_value), go_double(assumeNotNull(v.double_value)),
                   isNotNull(v.bytes_value), base64Encode(assumeNotNull(v.bytes_value)),
+                  '')) AS plain_as_string,
+    (v -> multiIf(isNotNull(v.string_value), assumeNotNull(v.string_value),
+                  isNotNull(v.int_value), toString(assumeNotNull(v.int_value)),
+                  isNotNull(v.bool_value), toString(assumeNotNull(v.bool_value)),
+                  isNotNull(v.double_value), go_double(assumeNotNull(v.double_value)),
+                  isNotNull(v.bytes_value), base64Encode(assumeNotNull(v.bytes_value)),
                   -- What JSON cannot say makes Go's text empty.
                   notEmpty(v.array_value.values) AND NOT arrayExists(e -> NOT isFinite(ifNull(e.double_value, 0)), v.array_value.values),
                   concat('[', arrayStringConcat(arrayMap(e -> as_json(e), v.array_value.values), ','), ']'),
                   '')) AS as_string,
     (attributes -> CAST(arrayMap(a -> (a.key, as_string(a.value)), attributes),
                         'Map(LowCardinality(String), String)')) AS as_map,
+    (attributes -> CAST(arrayMap(a -> (a.key, plain_as_string(a.value)), attributes),
+                        'Map(LowCardinality(String), String)')) AS plain_as_map,
     -- The last nanosecond that DateTime64(9) holds, in 2262.
     (nanos -> fromUnixTimestamp64Nano(toInt64(least(nanos, 9223372036854775807)), 'UTC')) AS as_time
 SELECT
-    as_time(span.start_time_unix_nano) AS Timestamp,
-    as_time(span.end_time_unix_nano) AS EndTime,
-    lower(hex(span.trace_id)) AS TraceId,
-    lower(hex(span.span_id)) AS SpanId,
-    if(span.parent_span_id = unhex('0000000000000000'), '', lower(hex(span.parent_span_id))) AS ParentSpanId,
-    span.trace_state AS TraceState,
-    span.name AS SpanName,
-    transform(span.kind, [0, 1, 2, 3, 4, 5],
+    as_time(`span.start_time_unix_nano`) AS Timestamp,
+    as_time(`span.end_time_unix_nano`) AS EndTime,
+    lower(hex(`span.trace_id`)) AS TraceId,
+    lower(hex(`span.span_id`)) AS SpanId,
+    if(`span.parent_span_id` = unhex('0000000000000000'), '', lower(hex(`span.parent_span_id`))) AS ParentSpanId,
+    `span.trace_state` AS TraceState,
+    `span.name` AS SpanName,
+    transform(`span.kind`, [0, 1, 2, 3, 4, 5],
               ['Unspecified', 'Internal', 'Server', 'Client', 'Producer', 'Consumer'], '') AS SpanKind,
     ResourceAttributes['service.name'] AS ServiceName,
     ResourceAttributes,
-    scope.name AS ScopeName,
-    scope.version AS ScopeVersion,
-    as_map(span.attributes) AS SpanAttributes,
-    if(span.end_time_unix_nano > span.start_time_unix_nano,
-       span.end_time_unix_nano - span.start_time_unix_nano, 0) AS Duration,
-    transform(span.status.code, [0, 1, 2], ['Unset', 'Ok', 'Error'], '') AS StatusCode,
-    span.status.message AS StatusMessage,
-    arrayMap(e -> as_time(e.time_unix_nano), span.events) AS `Events.Timestamp`,
-    arrayMap(e -> e.name, span.events) AS `Events.Name`,
-    arrayMap(e -> as_map(e.attributes), span.events) AS `Events.Attributes`,
-    arrayMap(l -> lower(hex(l.trace_id)), span.links) AS `Links.TraceId`,
-    arrayMap(l -> lower(hex(l.span_id)), span.links) AS `Links.SpanId`,
-    arrayMap(l -> l.trace_state, span.links) AS `Links.TraceState`,
-    arrayMap(l -> as_map(l.attributes), span.links) AS `Links.Attributes`
+    ScopeName,
+    ScopeVersion,
+    as_map(`span.attributes`) AS SpanAttributes,
+    if(`span.end_time_unix_nano` > `span.start_time_unix_nano`,
+       `span.end_time_unix_nano` - `span.start_time_unix_nano`, 0) AS Duration,
+    transform(`span.status`.code, [0, 1, 2], ['Unset', 'Ok', 'Error'], '') AS StatusCode,
+    `span.status`.message AS StatusMessage,
+    arrayMap(e -> as_time(e.time_unix_nano), `span.events`) AS `Events.Timestamp`,
+    arrayMap(e -> e.name, `span.events`) AS `Events.Name`,
+    arrayMap(e -> plain_as_map(e.attributes), `span.events`) AS `Events.Attributes`,
+    arrayMap(l -> lower(hex(l.trace_id)), `span.links`) AS `Links.TraceId`,
+    arrayMap(l -> lower(hex(l.span_id)), `span.links`) AS `Links.SpanId`,
+    arrayMap(l -> l.trace_state, `span.links`) AS `Links.TraceState`,
+    arrayMap(l -> plain_as_map(l.attributes), `span.links`) AS `Links.Attributes`
 FROM
 (
-    SELECT ResourceAttributes, scope_spans.scope AS scope, arrayJoin(scope_spans.spans) AS span
+    -- Unpacked into columns: the engine looks through the whole type of a tuple whenever a part of it is named.
+    SELECT ResourceAttributes, ScopeName, ScopeVersion, untuple(arrayJoin(spans)) AS span
     FROM
     (
-        SELECT as_map(one.resource.attributes) AS ResourceAttributes, arrayJoin(one.scope_spans) AS scope_spans
-        FROM (SELECT arrayJoin(resource_spans) AS one FROM otlp_traces)
+        SELECT
+            ResourceAttributes,
+            scope_spans.scope.name AS ScopeName,
+            scope_spans.scope.version AS ScopeVersion,
+            scope_spans.spans AS spans
+        FROM
+        (
+            SELECT as_map(one.resource.attributes) AS ResourceAttributes, arrayJoin(one.scope_spans) AS scope_spans
+            FROM (SELECT arrayJoin(resource_spans) AS one FROM otlp_traces)
+        )
     )
 );
 
@@ -244,7 +257,9 @@ ALTER TABLE otel_traces
            exp2(56) / (exp2(56) - toFloat64(reinterpretAsUInt64(reverse(unhex(concat('00', rightPad(
                extract(TraceState, 'ot=(?:[^,]*;)?th:([0-9a-f]{1,14})'), 14, '0'))))))),
            NULL) CODEC(ZSTD(1)),
-    MODIFY SETTING non_replicated_deduplication_window = 1000;
+    MODIFY SETTING non_replicated_deduplication_window = 1000,
+        -- Column by column, a merge takes two thirds of the time.
+        vertical_merge_algorithm_min_rows_to_activate = 1;
 
 -- Requests, errors and latency: one row for 15 minutes (UTC) of a tenant's service.
 CREATE TABLE IF NOT EXISTS tracium_requests_15m
