@@ -123,14 +123,15 @@ class Committer:
             await self._write_apart(group, error)
         except Exception as error:  # noqa: BLE001 - whatever it is, somebody waits for an answer
             _logger.error("%d requests were not written, their senders are asked to repeat them: %s", len(group), error)  # noqa: TRY400 - the message says it
-            _answer(group, NotWrittenError(str(error)))
+            _answer(group, NotWrittenError())
         else:
             _answer(group, None)
 
     async def _write_apart(self, group: Sequence[_Waiting], cause: UnreadableError) -> None:
         """Write each batch by itself, so that what the store cannot read in one harms no other."""
         if len(group) == 1:
-            _answer(group, BadBodyError(str(cause)))
+            _logger.warning("a request was refused: %s", cause)
+            _answer(group, BadBodyError("the store cannot read this request; the log of the server says why."))
             return
         for one in group:
             await self._write_group([one])

@@ -49,7 +49,10 @@ class OverloadedError(Refusal):
 
 
 class NotWrittenError(Refusal):
-    """The store did not take it."""
+    """The store did not take it. Why is in the log: what the engine says may be about others' requests, too."""
 
     status = 503
     retry_after = 5
+
+    def __init__(self) -> None:
+        super().__init__("the store did not take this request. Send it again later; the log of the server says why.")

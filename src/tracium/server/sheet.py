@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from typing import TYPE_CHECKING, Final
 
 from tracium.server.plain import columns, plain
@@ -13,7 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 # What a spreadsheet takes for a formula: https://owasp.org/www-community/attacks/CSV_Injection
-_FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+# Where a list separator is a semicolon, what follows one begins a cell, whatever quotes stand around it.
+_NEXT_CELL: Final = re.compile(r"([;\t]\s*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])")
 
 
 def sheet(kind: type, rows: Iterable[object]) -> Iterator[str]:
@@ -33,7 +36,8 @@ def sheet(kind: type, rows: Iterable[object]) -> Iterator[str]:
 
 def safe_cell(text: str) -> str:
     """Text that a spreadsheet shows: what would begin a formula gets an apostrophe before it."""
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+    inner = _NEXT_CELL.sub(r"\1'", text)
+    return f"'{inner}" if text.startswith(_FORMULA_STARTS) or text.lstrip().startswith(_FORMULA_STARTS) else inner
 
 
 def _cell(value: object) -> str:

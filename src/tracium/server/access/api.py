@@ -18,7 +18,8 @@ from tracium.server.access.permit import Permit
 from tracium.server.access.principal import Kind
 from tracium.server.access.refusal import ForbiddenError, UnauthenticatedError
 from tracium.server.access.token import id_of, is_session
-from tracium.server.refusal import BodyTooLargeError, Refusal
+from tracium.server.refusal import BodyTimeoutError, BodyTooLargeError, Refusal
+from tracium.server.unavailable import unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from tracium.server.store import Store
 
 _BODY_BYTES: Final = 64 * 1024
+_BODY_SECONDS: Final = 10
 _NAME_LENGTH: Final = 255
 _MOST_ENTRIES: Final = 10_000
 
@@ -139,7 +141,9 @@ def _answered(request: Request, answer: Callable[[], dict[str, Any]]) -> Respons
 def _failed(request: Request, error: Exception) -> Response:
     if isinstance(error, Refusal):
         return refused(request.scope, error)
-    return JSONResponse({"error": str(error)}, 503 if isinstance(error, StoreError) else 400)
+    if isinstance(error, StoreError):
+        return JSONResponse({"error": unavailable(error, getattr(request.state, "principal", None))}, 503)
+    return JSONResponse({"error": str(error)}, 400)
 
 
 async def _json_of(request: Request) -> dict[str, Any]:
@@ -148,10 +152,15 @@ async def _json_of(request: Request) -> dict[str, Any]:
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise ValueError("the body has to be JSON: send Content-Type: application/json.")
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _BODY_BYTES:
-            raise BodyTooLargeError(_BODY_BYTES)
+    try:
+        # Whoever has no token yet must not hold connections for as long as they like.
+        async with asyncio.timeout(_BODY_SECONDS):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > _BODY_BYTES:
+                    raise BodyTooLargeError(_BODY_BYTES)
+    except TimeoutError as error:
+        raise BodyTimeoutError(f"the body did not arrive within {_BODY_SECONDS} seconds. Send it again.") from error
     try:
         value = json.loads(bytes(body))
     except (ValueError, RecursionError) as error:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from tracium.server import queries
-from tracium.server.access.principal import Grant
+from tracium.server.access.principal import Grant, Kind
 from tracium.server.access.route import NUMBERS, TRACES
 from tracium.server.api import parameters as p
 from tracium.server.api.endpoint import Asked, Endpoint
 from tracium.server.api.spanreport import SpanReport
-from tracium.server.queries import Bucket, TenantFilter
+from tracium.server.queries import Bucket, Field, TenantFilter
 from tracium.server.usage import TenantUsage
 
 if TYPE_CHECKING:
@@ -37,21 +37,21 @@ def _tenants(asked: Asked) -> Report:
 def _tenant_usage(asked: Asked) -> Report:
     tenant = asked.values[p.TENANT_ID]
     question = p.question(asked.values, TenantFilter.only(tenant))
-    bucket = asked.values[p.BUCKET] or Bucket.DAY
+    bucket = p.bucket(asked.values, question) or Bucket.DAY
     return queries.usage_over_time(asked.store, asked.asker, question, tenant, bucket)
 
 
 def _compare(asked: Asked) -> Report:
     question = p.question(asked.values, TenantFilter())
     tenants = p.compared(asked.values)
-    return queries.compare(asked.store, asked.asker, question, tenants, bucket=asked.values[p.BUCKET])
+    bucket = p.bucket(asked.values, question, len(tenants))
+    return queries.compare(asked.store, asked.asker, question, tenants, bucket=bucket)
 
 
 def _overview(asked: Asked) -> Report:
-    values = asked.values
-    return queries.overview(
-        asked.store, asked.asker, p.question(values), bucket=values[p.BUCKET], compare=values[p.COMPARE]
-    )
+    values, question = asked.values, p.question(asked.values)
+    bucket = p.bucket(values, question)
+    return queries.overview(asked.store, asked.asker, question, bucket=bucket, compare=values[p.COMPARE])
 
 
 def _models(asked: Asked) -> Report:
@@ -108,9 +108,16 @@ def _facets(asked: Asked) -> Report:
         asked.store,
         asked.asker,
         p.question(values),
-        values[p.FIELD],
+        _fields(asked),
         search=values[p.SEARCH],
         limit=values[p.VALUES],
+    )
+
+
+def _fields(asked: Asked) -> tuple[Field, ...]:
+    # Names of agents and users are read out of spans, which a token for numbers does not see.
+    return tuple(
+        field for field in asked.values[p.FIELD] if asked.asker.kind is not Kind.USAGE or not field.is_in_spans
     )
 
 

@@ -20,7 +20,7 @@ from tracium.server.queries import (
     TenantOrder,
     TraceFilter,
 )
-from tracium.server.timerange import TimeRange
+from tracium.server.timerange import TimeRange, time_zone
 
 _Word = TypeVar("_Word", bound=StrEnum)
 
@@ -31,6 +31,13 @@ _ID_LENGTH: Final = 255
 _MOST_TENANTS: Final = 100
 _MOST_COMPARED: Final = 6
 _QUARTER: Final = timedelta(minutes=15)
+_MOST_POINTS: Final = 20_000
+_SHORTEST: Final = {
+    Bucket.QUARTER: _QUARTER,
+    Bucket.HOUR: timedelta(hours=1),
+    Bucket.DAY: timedelta(days=1),
+    Bucket.MONTH: timedelta(days=28),
+}
 
 
 def _text(text: str) -> str:
@@ -67,12 +74,7 @@ def _iso(text: str) -> datetime:
 
 
 def _zone(text: str) -> str:
-    try:
-        ZoneInfo(text)
-    # Names with odd characters end in other errors than unknown ones.
-    except (KeyError, ValueError, OSError) as error:
-        raise ValueError("is no time zone: give a name of the IANA database, such as Europe/Berlin or UTC") from error
-    return text
+    return time_zone(text).key
 
 
 def _flag(text: str) -> bool:
@@ -327,6 +329,25 @@ def trace_filter(values: Values, *, with_attributes: bool) -> TraceFilter:
         with_attributes=with_attributes,
         minimum_ms=values[MINIMUM],
     )
+
+
+def bucket(values: Values, asked: Question, courses: int = 1) -> Bucket | None:
+    """How long a stretch of a request's series is, as it says.
+
+    Args:
+        values: what the request says.
+        asked: what it asks.
+        courses: how many series there are.
+
+    Raises:
+        ParameterError: there would be more points than anybody can look at.
+    """
+    wanted = values[BUCKET]
+    if wanted is not None and asked.range.length * courses > _MOST_POINTS * _SHORTEST[wanted]:
+        raise ParameterError(
+            f"bucket={wanted.value} makes more than {_MOST_POINTS} points of this range: give a longer one, or a shorter range"
+        )
+    return wanted
 
 
 def compared(values: Values) -> tuple[str, ...]:

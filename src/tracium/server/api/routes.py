@@ -19,6 +19,7 @@ from tracium.server.api.parameter import read_all
 from tracium.server.api.parameters import COLUMNS
 from tracium.server.plain import columns, plain
 from tracium.server.sheet import sheet
+from tracium.server.unavailable import unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,12 +64,12 @@ class Api:
         """``GET /health``: the process answers."""
         return JSONResponse({"status": "ok"})
 
-    def ready(self, _request: Request) -> JSONResponse:
+    def ready(self, request: Request) -> JSONResponse:
         """``GET /ready``: the store answers, too."""
         try:
             queries.ready(self._store)
         except StoreError as error:
-            return _failed(error, 503)
+            return _failed(unavailable(error, request.state.principal), 503)
         return JSONResponse({"status": "ready"})
 
     def _answering(self, endpoint: Endpoint, form: str | None) -> Callable[[Request], Response]:
@@ -76,9 +77,9 @@ class Api:
             try:
                 return self._answer(endpoint, request, form or _accepted(request))
             except StoreError as error:
-                return _failed(error, 503)
+                return _failed(unavailable(error, request.state.principal), 503)
             except ValueError as error:
-                return _failed(error, 400)
+                return _failed(str(error), 400)
 
         return answer
 
@@ -128,5 +129,5 @@ def _accepted(request: Request) -> str:
     return _CSV if _CSV in accepted and _JSON not in accepted else _JSON
 
 
-def _failed(error: Exception, status: int) -> JSONResponse:
-    return JSONResponse({"error": str(error)}, status)
+def _failed(sentence: str, status: int) -> JSONResponse:
+    return JSONResponse({"error": sentence}, status)

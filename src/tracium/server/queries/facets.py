@@ -31,6 +31,11 @@ class Field(StrEnum):
     AGENT = "agent"
     USER = "user"
 
+    @property
+    def is_in_spans(self) -> bool:
+        """Whether its values stand in spans alone, and in no roll-up."""
+        return self in _IN_SPANS
+
 
 # Where the values are: the roll-ups are small, the spans are not.
 _ROLLED_UP: Final = {
