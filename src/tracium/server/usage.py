@@ -13,7 +13,7 @@ from tracium.server.timerange import TimeRange
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallUsage:
-    """Model calls: inference and embeddings calls, each counted once. Latencies are milliseconds, right to 1 %.
+    """Model calls: inference and embeddings calls, each counted once. Latencies are milliseconds, right to 0.4 %.
 
     What nothing is known of is None. A sum with unknown parts is a lower bound: the counts of what is unknown say so.
     """

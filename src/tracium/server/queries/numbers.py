@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _EXACT_TRACES: Final = 65_536
 _NO_ROW: Final[Row] = {}
 _SUMS: Final = ", ".join(f"sum(one.{name}) AS {name}" for name in CALL_SUMS)
-_QUANTILES: Final = "(0.01, 0.5, 0.95, 0.99)"
+_QUANTILES: Final = "(0.5, 0.95, 0.99)"
 
 # Whether there is a price depends on what a call used: the calls of a row have all used the same, or none of them has.
 _PRICE_KEY: Final = f"{', '.join(KEY_COLUMNS)}, InputClass, OtherUnits, Units"
@@ -53,7 +53,7 @@ def request_rows(
             sum(one.Spans) AS Spans, sum(one.SpanErrors) AS SpanErrors, sum(one.Requests) AS Requests,
             sum(one.RequestErrors) AS RequestErrors, sum(one.EstimatedRequests) AS EstimatedRequests,
             sum(one.EstimatedErrors) AS EstimatedErrors, sum(one.KeptForError) AS KeptForError,
-            {"uniqMerge(one.Traces)" if traces else 0} AS Traces, quantilesDDMerge{_QUANTILES}(one.Latency) AS Latency,
+            {"uniqMerge(one.Traces)" if traces else 0} AS Traces, quantilesBFloat16Merge{_QUANTILES}(one.Latency) AS Latency,
             max(one.LastSeen) AS LastSeen
         FROM ({requests(question)}) AS one
         {_grouped(by)}""",  # noqa: S608 - see `literal`
@@ -90,7 +90,7 @@ def priced_sums(relation: str, by: Mapping[str, str], *, latency: bool = True, r
         reasons: whether there is a row, too, for each reason why there is no price.
     """
     told = {name: f"one.{name}" for name in by} | ({"reason": "one.UnpricedReason"} if reasons else {})
-    state = f", quantilesDDMergeState{_QUANTILES}(one.Latency) AS Latency" if latency else ""
+    state = f", quantilesBFloat16MergeState{_QUANTILES}(one.Latency) AS Latency" if latency else ""
     # Summed first by what is priced alike, within one period of each price and one stretch of the day: that is little.
     alike = f"""
         WITH
@@ -122,9 +122,10 @@ def call_numbers(row: Row | None) -> dict[str, Any]:
         "model_call_p99_ms": p99,
         "input_tokens": None if no_input else row.get("InputTokens", 0),
         "output_tokens": None if no_output else row.get("OutputTokens", 0),
-        "cache_read_tokens": None if no_input else row.get("CacheReadTokens", 0),
-        "cache_write_tokens": None if no_input else row.get("CacheWriteTokens", 0),
-        "reasoning_tokens": None if no_output else row.get("ReasoningTokens", 0),
+        # A call may tell a part of what it does not tell as a whole.
+        "cache_read_tokens": row.get("CacheReadTokens", 0) or (None if no_input else 0),
+        "cache_write_tokens": row.get("CacheWriteTokens", 0) or (None if no_input else 0),
+        "reasoning_tokens": row.get("ReasoningTokens", 0) or (None if no_output else 0),
         "unknown_input": row.get("UnknownInput", 0),
         "unknown_output": row.get("UnknownOutput", 0),
         "unknown_usage": row.get("UnknownUsage", 0),
@@ -137,7 +138,9 @@ def money(asker: Principal, row: Row | None) -> dict[str, Any]:
         return {"cost": None, "unpriced_calls": None}
     row = row or _NO_ROW
     nothing_known = row.get("UnknownInput") and not row.get("KnownInput") and not row.get("KnownOutput")
-    cost = None if nothing_known and row.get("UnknownUsage") == row["Calls"] else row.get("Cost", 0)
+    cost = row.get("Cost", 0)
+    if not cost and nothing_known and row.get("UnknownUsage") == row["Calls"]:
+        cost = None
     return {"cost": None if cost is None else Decimal(cost), "unpriced_calls": row.get("UnpricedCalls", 0)}
 
 
@@ -220,7 +223,7 @@ def _in_utc(value: datetime) -> datetime:
 
 
 def _merged(*, latency: bool) -> str:
-    return f", quantilesDDMerge{_QUANTILES}(one.Latency) AS Latency" if latency else ""
+    return f", quantilesBFloat16Merge{_QUANTILES}(one.Latency) AS Latency" if latency else ""
 
 
 def _named(by: Mapping[str, str]) -> str:

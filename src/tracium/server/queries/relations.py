@@ -14,7 +14,7 @@ _WRAPPER_MARGIN_NS: Final = 3600 * 10**9
 
 _REQUEST_COLUMNS: Final = (
     "TenantId, Bucket, Environment, ServiceName, Spans, SpanErrors, Requests, RequestErrors, EstimatedRequests, "
-    "EstimatedErrors, KeptForError, Traces, Latency, LastSeen"
+    "EstimatedErrors, KeptForError, Traces, Latency, CallLatency, LastSeen"
 )
 CALL_DIMENSIONS: Final = (
     "Provider",
@@ -85,11 +85,13 @@ def _edge_requests(question: Question, quarters: Quarters) -> str:
         sumIf(ifNull(Weight, 1), IsRequest AND IsError AND NOT IsKeptForError),
         countIf(IsRequest AND IsKeptForError),
         uniqStateIf(TraceId, NOT IsRecorded AND NOT IsSampledOut),
-        quantilesDDStateIf(0.01, 0.5, 0.95, 0.99)(Milliseconds, IsRequest AND NOT IsKeptForError),
+        quantilesBFloat16StateIf(0.5, 0.95, 0.99)(Milliseconds, IsRequest AND NOT IsKeptForError),
+        quantilesBFloat16StateIf(0.5, 0.95, 0.99)(Milliseconds, IsModelCall AND IsSettled AND NOT IsRecorded),
         max(EndTime)
     FROM
     (
-        SELECT TenantId, EndTime, TraceId, Environment, ServiceName, IsError, IsRequest, IsRecorded, IsSampledOut, Weight,
+        SELECT TenantId, EndTime, TraceId, Environment, ServiceName, IsError, IsRequest, IsModelCall, IsSettled,
+               IsRecorded, IsSampledOut, Weight,
                SpanAttributes['tracium.sampled.reason'] = 'error' AS IsKeptForError,
                {_MILLISECONDS} AS Milliseconds
         FROM otel_traces
@@ -140,7 +142,7 @@ def _sums(relation: str) -> str:
                               - toInt64(ifNull(one.CacheWriteTokens, 0)), 0))),
         countIf(one.InputTokens IS NOT NULL), countIf(one.OutputTokens IS NOT NULL),
         countIf({no_input}), countIf({no_output}), countIf({no_input} OR {no_output}),
-        quantilesDDStateIf(0.01, 0.5, 0.95, 0.99)(Milliseconds, NOT IsRecorded)
+        quantilesBFloat16StateIf(0.5, 0.95, 0.99)(Milliseconds, NOT IsRecorded)
     FROM ({relation}) AS one
     GROUP BY {_PLACE}, {_DIMENSIONS}, Units"""  # noqa: S608 - see `literal`
 
