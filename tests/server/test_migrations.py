@@ -164,18 +164,23 @@ import clickhouse_connect
 from tracium.server import schema
 from tracium.server.location import Directory
 
+DESCRIBED = (
+    "SELECT name, as_select, engine_full, sorting_key FROM system.tables WHERE database = currentDatabase() ORDER BY name",
+    "SELECT table, name, type, default_expression FROM system.columns WHERE database = currentDatabase() ORDER BY table, name",
+)
 location = Directory(Path(sys.argv[1]))
-count = len(schema.statements())
+client = clickhouse_connect.get_client(interface="chdb", path=str(Path(sys.argv[1]) / "store"))
+command = client.command
 
 class Interrupted(Exception):
     pass
 
-def interrupt(client, at):
-    command, done = client.command, 0
+def interrupted_behind(at):
+    done = 0
     def counted(statement, *args, **kwargs):
         nonlocal done
         answer = command(statement, *args, **kwargs)
-        # The table of versions, and each version's row, come between.
+        # The table of versions is made before, and the version is written behind the last one.
         done += "tracium_schema" not in statement
         if done == at:
             raise Interrupted
@@ -183,27 +188,29 @@ def interrupt(client, at):
     client.command = counted
     try:
         schema.migrate(client, location, create=True)
+        raise AssertionError("it was not interrupted")
     except Interrupted:
-        pass
-    client.command = command
+        client.command = command
 
-root = clickhouse_connect.get_client(interface="chdb", path=str(Path(sys.argv[1]) / "store"))
-described = "SELECT name, as_select, engine_full, sorting_key FROM system.tables WHERE database = currentDatabase() ORDER BY name"
-columns = "SELECT table, name, type, default_expression FROM system.columns WHERE database = currentDatabase() ORDER BY table, name"
-shapes = set()
-# Every third one, for the time that it takes.
-for at in [count, *range(1, count, 3)]:
-    name = f"at_{at}"
-    root.command(f"CREATE DATABASE {name}")
-    root.command(f"USE {name}")
-    interrupt(root, at)
-    schema.migrate(root, location, create=True)
-    shape = repr(root.query(described).result_rows) + repr(root.query(columns).result_rows)
-    shapes.add(shape.replace(f"{name}.", ""))
-    assert schema.version(root) == len(schema._migrations())
-    root.command(f"DROP DATABASE {name} SYNC")
-assert len(shapes) == 1, [len(shape) for shape in shapes]
-print(count)
+def in_database(name):
+    command(f"CREATE DATABASE {name}")
+    command(f"USE {name}")
+
+def shape(name):
+    return "".join(repr(client.query(sql).result_rows) for sql in DESCRIBED).replace(f"{name}.", "")
+
+in_database("whole")
+schema.migrate(client, location, create=True)
+whole = shape("whole")
+in_database("broken")
+points = 0
+for number, script in sorted(schema._migrations().items()):
+    for at in range(1, len(schema._split(script)) + 1):
+        interrupted_behind(at)
+        points += 1
+    schema.migrate(client, location, create=True, limit=number)
+assert shape("broken") == whole
+print(points)
 """
 
 

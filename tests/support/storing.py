@@ -7,10 +7,11 @@ import subprocess
 import sys
 
 
-def run_store(*arguments, data, check=True, given=None):
+def run_store(*arguments, data, check=True, given=None, dsn=None):
     """Run `tracium store …`; answer what it prints, or with `check=False` how it ended."""
+    where = ("--data", str(data)) if dsn is None else ("--dsn", dsn)
     done = subprocess.run(
-        [sys.executable, "-m", "tracium", "store", *map(str, arguments), "--data", str(data)],
+        [sys.executable, "-m", "tracium", "store", *map(str, arguments), *where],
         capture_output=True,
         text=True,
         timeout=120,

@@ -205,7 +205,7 @@ def _directory(context: click.Context) -> Directory:
 
 def _set(context: click.Context, signal: str, tenant: str | None, days: int | None) -> None:
     try:
-        with keeper(context, create=True) as authority:
+        with keeper(context, create=days is not None) as authority:
             authority.set_rule(Signal(signal), tenant, days)
             rules = authority.rules()
     except ValueError as error:

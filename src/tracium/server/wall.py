@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from tracium.server.keeping.held import HELD
-from tracium.server.scope import literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,7 +27,7 @@ def walled(sql: str, scope: TenantScope, kept: Mapping[str, str] | None = None) 
         kept: by table, SQL that holds for the rows that are neither past their retention nor erased.
     """
     conditions = {table: _condition(scope, kept.get(table) if kept else None) for table in TABLES}
-    filters = ", ".join(f"'{table}': {literal(condition)}" for table, condition in conditions.items() if condition)
+    filters = ", ".join(f"'{table}': {_quoted(condition)}" for table, condition in conditions.items() if condition)
     return f"{sql}\nSETTINGS additional_table_filters = {{{filters}}}" if filters else sql
 
 
@@ -36,3 +35,9 @@ def _condition(scope: TenantScope, kept: str | None) -> str:
     # Whose a row is comes first: it is the key of the tables.
     whose = None if scope.tenants is None else scope.condition()
     return " AND ".join(filter(None, (whose, kept)))
+
+
+def _quoted(sql: str) -> str:
+    """SQL as a string of SQL, as often as questions are asked: values in it are escaped already."""
+    escaped = sql.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"

@@ -12,7 +12,7 @@ from tracium.server.keeping.held import HELD, Signal
 from tracium.server.keeping.mutations import await_deleted, delete, is_deleting
 from tracium.server.keeping.rules import Retention, cutoff, moment, utc_now
 from tracium.server.keeping.subject import Person, SubjectKey
-from tracium.server.keeping.tombstones import Tombstones, is_erased_by
+from tracium.server.keeping.tombstones import Tombstones, is_erased
 from tracium.server.keeping.views import leave_out_erased
 
 if TYPE_CHECKING:
@@ -114,14 +114,13 @@ class Expiry:
 
     def _sweep(self) -> None:
         """Delete what was erased and came again past our receiver; nobody has seen it."""
-        tombstones = Tombstones(self._store).all()
-        if not tombstones:
+        if not Tombstones(self._store).all():
             return
         key = SubjectKey.of(self._store)
         for table in HELD:
             if table.signal is Signal.ROLLUPS:
                 continue
-            erased = is_erased_by(key, "TenantId", "UserId", table.time, tombstones)
+            erased = is_erased(key, table)
             sql = f"SELECT count() AS Rows FROM {table.name} WHERE {erased}"  # noqa: S608 - ours
             if self._store.maintenance.rows(sql)[0]["Rows"]:
                 delete(self._store.maintenance, table.name, erased)
