@@ -31,6 +31,8 @@ _SETTINGS: Final = {
     "deduplicate_blocks_in_dependent_materialized_views": 1,
     # To find out for which rows something need not be computed costs more than to compute it.
     "short_circuit_function_evaluation": "disable",
+    # There is nothing to gain from a better plan for a view, and looking for one takes longer than the small inserts.
+    "query_plan_enable_optimizations": 0,
     # The engine's threads cost more here than they bring, and the same bytes must give the same blocks.
     "max_threads": 1,
     "max_insert_threads": 1,
