@@ -30,7 +30,7 @@ demo: setup ## Run the demo: backend, app, traffic, table (ONCE=1 ends by itself
 test: test-main test-openai test-frameworks test-arq test-llama-index test-wheel test-oldest ## Run all tests (make -j2 test: two at a time)
 
 test-main: setup ## Run the tests of the development environment
-	$(RUN) pytest
+	$(RUN) pytest -n 2 --dist loadfile
 
 test-openai: $(UV) ## Run the tests of the OpenAI extras with each generation of the client
 	@sh tests/environments/openai.sh $(UV) $(PYTHON)
