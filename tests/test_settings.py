@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 import tracium
+from tracium.destination import Signal
 from tracium.exceptions import SettingError
 from tracium.settings import VARIABLES, resolve
 from tracium.startup.options import Options
@@ -146,6 +147,18 @@ def test_an_argument_and_its_variable_mean_the_same(option, given, variable, val
     """Whatever has more than one word has commas between them in the environment."""
     assert getattr(resolve({option: given}, {}), option) == read
     assert getattr(resolve({}, {variable: value}), option) == read
+
+
+def test_one_request_for_each_tenant_holds_for_every_signal():
+    """Wherever the signals go, and only if it is asked for."""
+    env = {"OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": "http://logs.example/v1/logs"}
+    for given, variables, wanted in (
+        ({"split_by_tenant": True}, {}, True),
+        ({}, {"TRACIUM_SPLIT_BY_TENANT": "true"}, True),
+        ({}, {}, False),
+    ):
+        destination = resolve(given, env | variables).destination
+        assert {destination.of(signal).split_by_tenant for signal in Signal} == {wanted}
 
 
 def test_defaults():

@@ -69,6 +69,7 @@ class Destination:
             OpenTelemetry's variables name: they may hold its secrets and are not sent here.
         signal: What goes there.
         others: Where the other signals go, as far as that is known to be somewhere else.
+        split_by_tenant: Whether each request is about one tenant, and names it in a header.
     """
 
     url: str
@@ -79,6 +80,7 @@ class Destination:
     foreign_headers: frozenset[str] = frozenset()
     signal: Signal = Signal.TRACES
     others: tuple[Destination, ...] = ()
+    split_by_tenant: bool = False
 
     @property
     def signal_url(self) -> str:
@@ -97,6 +99,11 @@ class Destination:
         if signal is self.signal:
             return self
         return next((other for other in self.others if other.signal is signal), replace(self, signal=signal, others=()))
+
+    def split(self) -> Destination:
+        """The same, with one request for each tenant."""
+        others = tuple(replace(other, split_by_tenant=True) for other in self.others)
+        return replace(self, split_by_tenant=True, others=others)
 
 
 class Resolution:

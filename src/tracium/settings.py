@@ -35,7 +35,7 @@ class Settings:
         service_name: `service.name`.
         environment: `deployment.environment.name`.
         flush_timeout: Seconds that `flush`, `shutdown` and the end of the process wait at most.
-        destination: Where spans go.
+        destination: Where spans go, and whether with one request for each tenant.
         wanted: Whether an endpoint of tracium's or a key was set: then a provider that exports elsewhere exports here too.
         disabled: `OTEL_SDK_DISABLED`.
         propagation_key: Keys that prove tenants between services, with commas between them: the first signs, all verify.
@@ -119,6 +119,7 @@ VARIABLES: Final[dict[str, tuple[str, ...]]] = {
     "sample": ("TRACIUM_SAMPLE",),
     "sample_errors": ("TRACIUM_SAMPLE_ERRORS",),
     "service_name": ("TRACIUM_SERVICE_NAME",),
+    "split_by_tenant": ("TRACIUM_SPLIT_BY_TENANT",),
     "tenant_attributes": ("TRACIUM_TENANT_ATTRIBUTES",),
     "tenant_metrics": ("TRACIUM_TENANT_METRICS",),
     "trusted_sources": ("TRACIUM_TRUSTED_SOURCES",),
@@ -138,6 +139,7 @@ def resolve(given: Mapping[str, Any], environ: Mapping[str, str] | None = None) 
         return _first(option, given, env)
 
     api_key = values.key(*read("api_key"))
+    split_by_tenant = values.truth(*read("split_by_tenant"))
     resolution = Resolution(_with_scheme(*read("endpoint")), read("protocol"), api_key, env)
     return Settings(
         api_key=api_key,
@@ -146,7 +148,7 @@ def resolve(given: Mapping[str, Any], environ: Mapping[str, str] | None = None) 
         service_name=values.text(*read("service_name")),
         environment=values.text(*read("environment")),
         flush_timeout=values.seconds(*read("flush_timeout"), DEFAULT_FLUSH_TIMEOUT),
-        destination=resolution.destination,
+        destination=resolution.destination.split() if split_by_tenant else resolution.destination,
         wanted=resolution.wanted,
         disabled=_boolean("OTEL_SDK_DISABLED", env),
         propagation_key=values.text(*read("propagation_key")),

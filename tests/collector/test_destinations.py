@@ -165,3 +165,18 @@ def test_a_default_for_what_has_no_tenant(tmp_path, front):
         eventually(lambda: tenants(front, "defaulted"), {"acme": 1, "anonymous": 1})
         eventually(lambda: tenants(front, "defaulted", "otel_logs", "Body"), {"anonymous": 1})
         eventually(lambda: tenants(front, "defaulted", "otel_metrics_gauge", "MetricName"), {"anonymous": 1})
+
+
+@pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
+def test_tracium_tells_tempo_each_tenant(collector, places, protocol):
+    """With TRACIUM_SPLIT_BY_TENANT its spans reach Tempo under the X-Scope-OrgID of their tenant."""
+    endpoint = collector.services_grpc if protocol == "grpc" else collector.services
+    service = f"split over {protocol}"
+    tempo = places["tempo"]
+    tempo.headers.clear()
+    run_app(endpoint, protocol, TRACIUM_SPLIT_BY_TENANT="true", TRACIUM_SERVICE_NAME=service)
+    eventually(
+        lambda: sorted(str(one.tenant) for one in tempo.named("GET /") if one.resource["service.name"] == service),
+        ["acme", "globex"],
+    )
+    assert {"acme", "globex"} == {headers.get("x-scope-orgid") for headers in tempo.headers}

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
 tracium.init(api_key="sk_1", default_version="1.0.0", flush_timeout=2)
-tracium.trace(endpoint="http://localhost:4318", protocol="grpc", default_tenant="anonymous")
+tracium.trace(endpoint="http://localhost:4318", protocol="grpc", default_tenant="anonymous", split_by_tenant=True)
 tracium.set_tenant("acme")
 tracium.set_tenant(None)
 assert_type(tracium.get_current_tenant(), str | None)

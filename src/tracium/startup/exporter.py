@@ -17,6 +17,7 @@ from tracium.startup.delivery import Delivery
 from tracium.startup.description import Description
 from tracium.startup.failure import failure_from, listening
 from tracium.startup.otlp import hurry, otlp_exporter
+from tracium.startup.split import Part, sent_with, split, split_metrics
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,12 +38,13 @@ _inherited: Final[list[object]] = []
 
 
 class _Batch:
-    """What was given to export and is not settled: how much, where it goes, and what was heard about it."""
+    """What was given to export and is not settled: what, how much, where it goes, and what was heard about it."""
 
-    __slots__ = ("count", "destination", "heard")
+    __slots__ = ("count", "destination", "heard", "part")
 
-    def __init__(self, count: int, destination: Destination) -> None:
-        self.count = count
+    def __init__(self, part: Part, destination: Destination) -> None:
+        self.part = part
+        self.count = part.count
         self.destination = destination
         self.heard: list[logging.LogRecord] = []
 
@@ -143,16 +145,27 @@ class TraciumExporter:
 
     def _send(self, data: Any, count: int) -> bool:
         """Send `data` of `count`; a failure is counted and said once, with its cause and the cure."""
-        batch = _Batch(count, self.destination)
-        self._unsettled.add(batch)
+        parts = self._parts(data) if self.destination.split_by_tenant else [Part(None, data, count)]
+        batches = [_Batch(part, self.destination) for part in parts]
+        # All of them: those that still wait when the process ends are lost, too.
+        self._unsettled.update(batches)
+        # Each is tried, whatever becomes of the others.
+        arrived = [self._send_one(batch) for batch in batches]
+        return all(arrived)
+
+    def _send_one(self, batch: _Batch) -> bool:
+        if batch not in self._unsettled:
+            # It was given up while others were sent.
+            return False
+        data, headers = batch.part.data, batch.part.headers
         arrived, error = False, None
         with self._sending, listening() as batch.heard:
             self._underway = batch
             try:
                 inner, description, batch.destination = self._current()
-                arrived = (
-                    inner.export(data if description is None else self._described(data, description)).name == "SUCCESS"
-                )
+                described = data if description is None else self._described(data, description)
+                with sent_with(headers, inner):
+                    arrived = inner.export(described).name == "SUCCESS"
             except Exception as raised:  # noqa: BLE001 - whatever an exporter raises, the worker thread must live
                 error = raised
             finally:
@@ -197,6 +210,9 @@ class TraciumExporter:
     def _described(self, batch: Any, description: Description) -> Any:
         raise NotImplementedError
 
+    def _parts(self, batch: Any) -> list[Part]:
+        raise NotImplementedError
+
 
 class TraciumSpanExporter(TraciumExporter, SpanExporter):
     """Sends spans."""
@@ -218,6 +234,9 @@ class TraciumSpanExporter(TraciumExporter, SpanExporter):
     def _described(self, batch: Sequence[ReadableSpan], description: Description) -> Sequence[ReadableSpan]:
         return [description.span(span) for span in batch]
 
+    def _parts(self, batch: Sequence[ReadableSpan]) -> list[Part]:
+        return split(batch, lambda span: span.attributes)
+
 
 class TraciumLogExporter(TraciumExporter, LogRecordExporter):
     """Sends log records."""
@@ -238,6 +257,9 @@ class TraciumLogExporter(TraciumExporter, LogRecordExporter):
 
     def _described(self, batch: Sequence[ReadableLogRecord], description: Description) -> Sequence[ReadableLogRecord]:
         return [description.log_record(record) for record in batch]
+
+    def _parts(self, batch: Sequence[ReadableLogRecord]) -> list[Part]:
+        return split(batch, lambda record: record.log_record.attributes)
 
 
 class TraciumMetricExporter(TraciumExporter, MetricExporter):
@@ -275,6 +297,9 @@ class TraciumMetricExporter(TraciumExporter, MetricExporter):
 
     def _described(self, batch: MetricsData, description: Description) -> MetricsData:
         return description.metrics(batch)
+
+    def _parts(self, batch: MetricsData) -> list[Part]:
+        return split_metrics(batch)
 
 
 def _points(data: MetricsData) -> int:

@@ -36,6 +36,7 @@ class Options(TypedDict, total=False):
     sample: Mapping[str, float] | float | None
     sample_errors: bool | None
     service_name: str | None
+    split_by_tenant: bool | None
     tenant_attributes: Sequence[str] | None
     tenant_metrics: Sequence[str] | None
     trusted_sources: str | None

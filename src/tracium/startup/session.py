@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 
+from tracium.startup.split import current_headers
+
 if TYPE_CHECKING:
     import threading
 
@@ -16,7 +18,7 @@ class ExportSession(requests.Session):
 
     The exporter takes a redirect for a success and does not follow it. And it waits and tries again when a connection
     is refused, which is right while the process runs, but not when it ends. Headers of the environment that are for
-    another endpoint are left out.
+    another endpoint are left out, and those of this one request are added.
     """
 
     def __init__(self, closing: threading.Event, foreign: frozenset[str]) -> None:
@@ -27,7 +29,8 @@ class ExportSession(requests.Session):
     def request(self, *args: Any, **kwargs: Any) -> requests.Response:
         """Send, and raise what went wrong."""
         headers = kwargs.get("headers") or {}
-        kwargs["headers"] = {name: value for name, value in headers.items() if name.lower() not in self._foreign}
+        kept = {name: value for name, value in headers.items() if name.lower() not in self._foreign}
+        kwargs["headers"] = kept | dict(current_headers())
         try:
             response = super().request(*args, **kwargs)
         except requests.exceptions.ConnectionError as error:

@@ -33,6 +33,8 @@ def init(api_key: str | None = None, default_version: str | None = None, **optio
         protocol: `http/protobuf` (default) or `grpc` (`TRACIUM_PROTOCOL`).
         logs: Whether Python's `logging` goes out too (`TRACIUM_LOGS`), as with `OTEL_LOGS_EXPORTER=otlp`.
         metrics: Whether metrics go out too (`TRACIUM_METRICS`), as with `OTEL_METRICS_EXPORTER=otlp`.
+        split_by_tenant: Whether each request holds what belongs to one tenant, and names it in the header `x-tenant-id`
+            (`TRACIUM_SPLIT_BY_TENANT`): a collector can forward that, but not an attribute.
         flush_timeout: Seconds that the end of the process waits at most for the last spans, 5 unless set
             (`TRACIUM_FLUSH_TIMEOUT`).
         sample: Share of traces that is exported, by patterns of tenants of which the most specific one counts, such as

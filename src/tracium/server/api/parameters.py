@@ -310,7 +310,9 @@ def time_range(values: Values) -> TimeRange:
     now = datetime.now(UTC)
     zone = ZoneInfo(values[TZ])
     try:
-        return TimeRange(_at(values[FROM], zone, now), _at(values[TO], zone, now))
+        # What ends now ends with its quarter of an hour: nothing more is in it yet, and the roll-ups have it whole.
+        end = _quarter(now) + _QUARTER if values[TO] == "now" else _at(values[TO], zone, now)
+        return TimeRange(_at(values[FROM], zone, now), end)
     except (ValueError, OverflowError) as error:
         raise ParameterError(f"from={values[FROM]!r} and to={values[TO]!r} make no range: {error}") from error
 
@@ -366,7 +368,11 @@ def _at(text: str, zone: ZoneInfo, now: datetime) -> datetime:
     if text == "now":
         return now
     if age := _AGE.fullmatch(text):
-        moment = now - timedelta(**{_UNITS[age[2]]: int(age[1])})
-        return datetime.fromtimestamp(moment.timestamp() // _QUARTER.total_seconds() * _QUARTER.total_seconds(), UTC)
+        return _quarter(now - timedelta(**{_UNITS[age[2]]: int(age[1])}))
     moment = _iso(text)
     return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
+
+
+def _quarter(moment: datetime) -> datetime:
+    """The beginning of the quarter of an hour that a moment lies in."""
+    return datetime.fromtimestamp(moment.timestamp() // _QUARTER.total_seconds() * _QUARTER.total_seconds(), UTC)

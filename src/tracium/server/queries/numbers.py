@@ -203,7 +203,8 @@ def _error_rate(row: Row) -> float | None:
         return None
     # Where errors are kept for their own sake all of them are there. Elsewhere sampling has left some out as well.
     errors = row["RequestErrors"] if row["KeptForError"] else row["EstimatedErrors"]
-    return min(errors / max(row["EstimatedRequests"], row["RequestErrors"]), 1.0)
+    share: float = errors / max(row["EstimatedRequests"], row["RequestErrors"])
+    return min(share, 1.0)
 
 
 def _last_seen(row: Row) -> datetime | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Self
@@ -69,9 +68,7 @@ class Quarters:
 
     @classmethod
     def of(cls, start: int, end: int) -> Self:
-        """Cut a range; where it ends now or later, the current quarter counts as whole: nothing more is in it yet."""
-        if end >= time.time_ns():
-            end = _ceil(end)
+        """Cut a range."""
         first, last = _ceil(start), _floor(end)
         if first > last:
             return cls(first, first, ((start, end),) if start < end else (), end)

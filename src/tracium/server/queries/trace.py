@@ -282,11 +282,11 @@ def _costs(
                               - toInt64(ifNull(one.CacheWriteTokens, 0)), 0)) AS PlainInputTokens,
             ifNull(one.CacheReadTokens, 0) AS CacheReadTokens, ifNull(one.CacheWriteTokens, 0) AS CacheWriteTokens,
             ifNull(one.OutputTokens, 0) AS OutputTokens,
-            one.InputTokens IS NULL AND one.OutputTokens IS NULL AS IsUnknown
+            one.InputTokens IS NULL AND one.OutputTokens IS NULL AND NOT IsRecorded AS IsUnknown
         FROM
         (
             SELECT TenantId, SpanId, EndTime, Provider, Model, RequestModel, ServerAddress, ServiceTier, InputClass,
-                OtherUnits, InputTokens, OutputTokens, CacheReadTokens, CacheWriteTokens
+                OtherUnits, IsRecorded, InputTokens, OutputTokens, CacheReadTokens, CacheWriteTokens
             FROM otel_traces WHERE TraceId = {literal(trace_id)} AND IsModelCall
             LIMIT 1 BY TenantId, SpanId
         ) AS one"""  # noqa: S608 - see `literal`
@@ -296,7 +296,8 @@ def _costs(
     )
     return {
         (row["TenantId"], row["SpanId"]): (
-            None if row["Cost"] is None or row["IsUnknown"] else Decimal(row["Cost"]),
+            # A call costs something even where it did not tell its tokens: what each call costs, or its cached ones.
+            None if row["Cost"] is None or (row["IsUnknown"] and not row["Cost"]) else Decimal(row["Cost"]),
             row["UnpricedReason"] or None,
         )
         for row in priced
