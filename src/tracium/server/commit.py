@@ -23,6 +23,9 @@ _logger: Final = logging.getLogger(__name__)
 # A write costs 20 to 35 ms whatever its size, and each one leaves a file set that has to be merged later.
 _ENOUGH_ITEMS: Final = 20_000
 _INTERVAL_SECONDS: Final = 0.05
+# Clients that were answered together send their next requests soon; a write for the first of them alone costs as much as
+# one for all.
+_RETURN_SECONDS: Final = 0.02
 # One write's limits, so that a backlog needs bounded memory in the engine.
 _MOST_ITEMS: Final = 50_000
 _MOST_BYTES: Final = 64 * 2**20
@@ -78,11 +81,13 @@ class Committer:
 
     async def _run(self) -> None:
         clock = asyncio.get_running_loop().time
-        not_before = clock()
+        not_before, answered = clock(), 0
         while await self._something_waits():
-            await self._gather(not_before)
+            await self._gather(not_before, answered)
             not_before = clock() + _INTERVAL_SECONDS
-            await self._write_group(self._next_group())
+            group = self._next_group()
+            await self._write_group(group)
+            not_before, answered = max(not_before, clock() + _RETURN_SECONDS), len(group)
 
     async def _something_waits(self) -> bool:
         while not self._waiting and not self._closing:
@@ -90,12 +95,16 @@ class Committer:
             await self._changed.wait()
         return bool(self._waiting)
 
-    async def _gather(self, until: float) -> None:
+    async def _gather(self, until: float, answered: int) -> None:
+        """Wait for more until a moment, or until enough waits, or as many requests as were answered last, if several."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout_at(until):
-                while not self._closing and sum(one.batch.items for one in self._waiting) < _ENOUGH_ITEMS:
+                while not (self._closing or self._enough_waits() or 1 < answered <= len(self._waiting)):
                     self._changed.clear()
                     await self._changed.wait()
+
+    def _enough_waits(self) -> bool:
+        return sum(one.batch.items for one in self._waiting) >= _ENOUGH_ITEMS
 
     def _next_group(self) -> list[_Waiting]:
         """What is written next: of one signal, the one that has waited longest, as much as may be."""
