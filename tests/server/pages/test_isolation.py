@@ -53,6 +53,13 @@ def own_trace(server, token):
     ).group(1)
 
 
+def a_call(server, trace):
+    """The id of a model call of a trace."""
+    status, _, body = server.ask("GET", f"/api/v1/traces/{trace}", None, bearer(server.full))
+    assert status == 200
+    return next(row["span_id"] for row in json.loads(body)["rows"] if row["operation"] == "chat")
+
+
 @pytest.mark.parametrize("path", PATHS)
 def test_nothing_of_another_tenant(guarded, path):
     """On no page does acme's token show another tenant, except the name that the URL itself brought."""
@@ -68,7 +75,12 @@ def test_another_tenants_trace_is_no_trace(guarded):
     (theirs,) = {
         re.search(r"/traces/([0-9a-f]{32})", look(guarded, guarded.admin, "/traces?tenant=globex")[1]).group(1)
     }
-    for path in (f"/traces/{theirs}", f"/traces/{theirs}/columns", f"/traces/{theirs}/spans/{'0' * 16}"):
+    for path in (
+        f"/traces/{theirs}",
+        f"/traces/{theirs}/columns",
+        f"/traces/{theirs}/spans/{'0' * 16}",
+        f"/traces/{theirs}/span?name=POST+/resolve",
+    ):
         status, page = look(guarded, guarded.full, path)
         unknown = path.replace(theirs, "f" * 32)
         assert (status, page.replace(theirs, "f" * 32)) == look(guarded, guarded.full, unknown)
@@ -78,8 +90,7 @@ def test_another_tenants_trace_is_no_trace(guarded):
 def test_only_what_is_granted(guarded):
     """Money, prompts and stack traces are shown to the token that they are granted to, and to no other."""
     trace = own_trace(guarded, guarded.full)
-    spans = json.loads(look(guarded, guarded.full, f"/traces/{trace}/columns")[1])
-    call = spans["span_id"][spans["operation"].index("chat")]
+    call = a_call(guarded, trace)
     plain = (
         look(guarded, guarded.plain, f"/traces/{trace}/spans/{call}")[1] + look(guarded, guarded.plain, "/overview")[1]
     )
@@ -103,8 +114,7 @@ def test_numbers_only(guarded):
 def test_reading_content_is_noted(guarded):
     """Before a prompt is shown, the audit log says who sees it."""
     trace = own_trace(guarded, guarded.full)
-    spans = json.loads(look(guarded, guarded.full, f"/traces/{trace}/columns")[1])
-    call = spans["span_id"][spans["operation"].index("chat")]
+    call = a_call(guarded, trace)
     look(guarded, guarded.full, f"/traces/{trace}/spans/{call}")
     _, _, body = guarded.ask("GET", "/api/v1/audit", None, bearer(guarded.admin))
     assert f"{trace}/{call}" in [

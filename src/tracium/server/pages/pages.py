@@ -16,6 +16,7 @@ PAGES: Final = (
     PageRoute("/traces", traces.traces_page, TRACES, traces.OWN, rows="traces"),
     PageRoute("/traces/{trace_id}", trace.trace_page, TRACES, trace.OWN),
     PageRoute("/traces/{trace_id}/columns", trace.columns, TRACES, trace.OWN),
+    PageRoute("/traces/{trace_id}/span", trace.named_span_page, TRACES, trace.NAMED),
     PageRoute("/traces/{trace_id}/spans/{span_id}", trace.span_page, TRACES, trace.OWN),
     PageRoute("/errors", errors.errors_page, TRACES, rows="errors"),
     PageRoute("/session", session.session_page, TRACES, session.OWN),

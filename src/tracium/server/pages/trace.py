@@ -1,18 +1,18 @@
-"""The page of one trace, of one of its spans, and the columns that its waterfall is drawn from."""
+"""The page of one trace, and of one of its spans."""
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any, Final
 
 from starlette.responses import JSONResponse
 
+from tracium.server.pages.columns import columns_of
 from tracium.server.pages.spantree import nested
-from tracium.server.queries.trace import SpanDetail, Trace, span, trace
+from tracium.server.queries.trace import SpanDetail, Trace, named_span, span, trace
 from tracium.server.queries.visibility import is_content
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from starlette.responses import Response
 
@@ -20,10 +20,9 @@ if TYPE_CHECKING:
     from tracium.server.store import Store
 
 OWN: Final = frozenset({"span"})
+NAMED: Final = frozenset({"name", "id"})
 # So many spans are in the table for whoever has no script.
 _TABLE_ROWS: Final = 200
-# Of so many parts of its length a waterfall shows the difference.
-_FINEST: Final = 5000
 # In which order what was said is read.
 _SAID: Final = {
     "gen_ai.system_instructions": "Instructions",
@@ -60,43 +59,31 @@ def trace_page(page: Page, store: Store) -> Response:
 def span_page(page: Page, store: Store) -> Response:
     """``GET /traces/{trace_id}/spans/{span_id}``."""
     ids = page.request.path_params
-    shown = span(store, page.principal, ids["trace_id"], ids["span_id"], page.question.tenants)
-    if shown is None:
-        raise LookupError(f"there is no span {ids['span_id']!r} here.")
-    parts = _parts(page, store, ids["trace_id"], shown)
-    return page.render("span.html", title=shown.name, trace_id=ids["trace_id"], span=shown, **parts)
+    return _shown(page, store, ids["trace_id"], ids["span_id"])
+
+
+def named_span_page(page: Page, store: Store) -> Response:
+    """``GET /traces/{trace_id}/span?name=…&id=…``: the span of a name whose id begins so, as the columns tell it."""
+    trace_id = page.request.path_params["trace_id"]
+    known = page.view.get("name") or "", page.view.get("id") or ""
+    found = named_span(store, page.principal, trace_id, known, page.question.tenants)
+    if found is None:
+        raise LookupError("this span is not here any more, or there are more of its kind now. Load the page again.")
+    return _shown(page, store, trace_id, found)
 
 
 def columns(page: Page, store: Store) -> Response:
-    """``GET /traces/{trace_id}/columns``: one list for each column, which is a fraction of rows in size."""
-    tree = nested(_trace(page, store).rows)
-    rows = [row for _, row in tree]
-    length = max((row.start_ms + row.duration_ms for row in rows), default=0)
-    # No screen shows more: what is not said need not be sent.
-    digits = _digits(length / _FINEST)
-    told: dict[str, Sequence[Any]] = {
-        "depth": [depth for depth, _ in tree],
-        "orphans": [at for at, (depth, row) in enumerate(tree) if not depth and row.parent_span_id],
-        "span_id": [row.span_id for row in rows],
-        "name": [row.name for row in rows],
-        "service": [row.service for row in rows],
-        "kind": [row.kind for row in rows],
-        "operation": [row.operation or "" for row in rows],
-        "start": [round(row.start_ms, digits) for row in rows],
-        "duration": [_rounded(row.duration_ms) for row in rows],
-        "is_error": [int(row.status == "Error") for row in rows],
-    }
+    """``GET /traces/{trace_id}/columns``: what the waterfall is drawn from."""
+    told = columns_of(nested(_trace(page, store).rows), page.view.get("span"))
     return JSONResponse(told, headers={"Cache-Control": "no-store"})
 
 
-def _digits(step: float) -> int:
-    """How many digits behind the point tell numbers apart that are `step` from each other."""
-    return max(0, min(6, -math.floor(math.log10(step)))) if step > 0 else 6
-
-
-def _rounded(milliseconds: float) -> float:
-    """Four digits, which is more than is shown."""
-    return float(f"{milliseconds:.4g}")
+def _shown(page: Page, store: Store, trace_id: str, span_id: str) -> Response:
+    shown = span(store, page.principal, trace_id, span_id, page.question.tenants)
+    if shown is None:
+        raise LookupError(f"there is no span {span_id!r} here.")
+    parts = _parts(page, store, trace_id, shown)
+    return page.render("span.html", title=shown.name, trace_id=trace_id, span=shown, **parts)
 
 
 def _trace(page: Page, store: Store) -> Trace:

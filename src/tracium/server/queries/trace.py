@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 # Longer texts are cut; the span by itself has them whole.
 TEXT_LENGTH: Final = 2000
 MOST_SPANS: Final = 20_000
+# So many characters of a span's name tell it from others.
+NAME_LENGTH: Final = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,6 +160,24 @@ def span(store: Store, asker: Principal, trace_id: str, span_id: str, tenants: T
     rows = _read(store, asker, condition, details=True, whole=True)
     found = _spans(store, asker, rows[:1], details=True)
     return found[0] if found and isinstance(found[0], SpanDetail) else None
+
+
+def named_span(
+    store: Store, asker: Principal, trace_id: str, known: tuple[str, str], tenants: TenantFilter
+) -> str | None:
+    """The id of the one span of a trace of which name and beginning of its id are `known`; None for none, or for more.
+
+    Raises:
+        StoreError: the store could not answer.
+    """
+    name, beginning = known
+    rows = store.rows(
+        asker.scope,
+        f"SELECT DISTINCT SpanId FROM otel_traces WHERE TraceId = {literal(trace_id)} "  # noqa: S608 - see `literal`
+        f"AND substringUTF8(SpanName, 1, {NAME_LENGTH}) = {literal(name[:NAME_LENGTH])} "
+        f"AND startsWith(SpanId, {literal(beginning)}) AND {tenants.condition()} LIMIT 2",
+    )
+    return rows[0]["SpanId"] if len(rows) == 1 else None
 
 
 _COLUMNS: Final = """

@@ -1,13 +1,11 @@
 // The spans of a trace over time. Rows have one height and only those in sight exist, so that 10,000 scroll like 10.
+import { Columns } from "./columns.js";
 import { duration } from "./locale.js";
 import { showSpan } from "./span.js";
+import { make, ROW, SpanRow, svg } from "./spanrow.js";
 import { Tree } from "./tree.js";
 
-const ROW = 26;
 const SPARE = 8;
-const INDENT = 12;
-const DEEPEST = 14;
-const SVG = "http://www.w3.org/2000/svg";
 
 /** Load the spans that an element names, and put the waterfall into the place of the table that it holds. */
 export async function openWaterfall(element) {
@@ -16,8 +14,7 @@ export async function openWaterfall(element) {
   try {
     const answer = await fetch(element.dataset.waterfall, { headers: { Accept: "application/json" } });
     if (!answer.ok) throw new Error((await answer.json()).error);
-    const columns = await answer.json();
-    new Waterfall(element, columns);
+    new Waterfall(element, new Columns(await answer.json()));
   } catch (error) {
     // The table stays; it says the same.
     if (busy) busy.textContent = `The waterfall could not be loaded: ${error.message}`;
@@ -31,55 +28,39 @@ class Waterfall {
   #rows = [];
   #place = 0;
   #found = new Set();
-  #orphans;
+  #stretch;
   #scheduled = false;
-  #first = 0;
-  #length = 1;
 
   constructor(element, columns) {
     this.#element = element;
     this.#columns = columns;
     this.#tree = new Tree(columns.depth);
-    this.#orphans = new Set(columns.orphans);
-    this.#measure();
+    this.#stretch = columns.stretch();
     this.#build();
     this.#listen();
     this.#space();
     this.#scale();
     this.#draw();
-    this.#begin(element.dataset.span ?? "");
+    this.#begin();
   }
 
   /** Begin with the span that the panel shows, in the middle of what is to be seen. */
-  #begin(spanId) {
-    this.#go(Math.max(0, this.#columns.span_id.indexOf(spanId)), false);
+  #begin() {
+    this.#go(this.#columns.at, false);
     this.view.scrollTop = this.#place * ROW - this.view.clientHeight / 2;
     this.#draw();
-  }
-
-  /** The stretch of time of the trace. */
-  #measure() {
-    const { start, duration: length } = this.#columns;
-    let first = Infinity;
-    let last = -Infinity;
-    for (let span = 0; span < start.length; span++) {
-      first = Math.min(first, start[span]);
-      last = Math.max(last, start[span] + Math.max(length[span], 0));
-    }
-    this.#first = first;
-    this.#length = Math.max(last - first, 1e-6);
   }
 
   #build() {
     const bar = make("div", "waterfall-bar");
     this.search = make("input");
     Object.assign(this.search, { type: "search", placeholder: "Find spans", spellcheck: false });
-    this.search.setAttribute("aria-label", "Find spans by name, service or id");
+    this.search.setAttribute("aria-label", "Find spans by name or service");
     this.search.dataset.focusKey = "";
     this.said = make("output");
     this.errors = make("button");
     this.errors.type = "button";
-    const count = this.#columns.is_error.filter(Boolean).length;
+    const count = this.#columns.errors.size;
     this.errors.textContent = count ? `Next error (${count})` : "No errors";
     this.errors.disabled = !count;
     this.errors.title = "e";
@@ -88,9 +69,7 @@ class Waterfall {
     this.folding.textContent = "Fold";
     bar.append(this.search, this.said, this.errors, this.folding);
 
-    this.scale = document.createElementNS(SVG, "svg");
-    this.scale.setAttribute("class", "waterfall-scale");
-    this.scale.setAttribute("aria-hidden", "true");
+    this.scale = svg("svg", { class: "waterfall-scale", "aria-hidden": "true" });
 
     this.view = make("div", "waterfall-view");
     this.view.tabIndex = 0;
@@ -147,83 +126,20 @@ class Waterfall {
   #draw() {
     const first = Math.max(0, Math.floor(this.view.scrollTop / ROW) - SPARE);
     const count = Math.min(Math.ceil(this.view.clientHeight / ROW) + 2 * SPARE, this.#tree.visible.length - first);
-    while (this.#rows.length < count) this.#rows.push(this.#newRow());
+    while (this.#rows.length < count) this.#rows.push(new SpanRow(this.space));
     const used = this.#rows.length;
     for (let index = 0; index < used; index++) {
       // A place keeps its node while it is in sight: scrolling moves few of them.
       const place = first + ((((index - first) % used) + used) % used);
-      this.#fill(this.#rows[index], place < first + count ? place : -1);
+      if (place < first + count) this.#fill(this.#rows[index], place);
+      else this.#rows[index].hide();
     }
   }
 
-  #newRow() {
-    const row = make("div", "span-row");
-    row.setAttribute("role", "row");
-    const name = make("div", "span-name");
-    name.setAttribute("role", "gridcell");
-    const fold = make("span", "fold");
-    fold.setAttribute("aria-hidden", "true");
-    const text = make("span", "text");
-    const service = make("span", "service");
-    name.append(fold, text, service);
-    const track = make("div", "span-track");
-    track.setAttribute("role", "gridcell");
-    const svg = document.createElementNS(SVG, "svg");
-    const rect = document.createElementNS(SVG, "rect");
-    const label = document.createElementNS(SVG, "text");
-    rect.setAttribute("y", "8");
-    rect.setAttribute("height", "10");
-    rect.setAttribute("rx", "2");
-    label.setAttribute("y", "17");
-    svg.append(rect, label);
-    track.append(svg);
-    row.append(name, track);
-    this.space.append(row);
-    return { row, name, fold, text, service, rect, label, place: -2, key: "" };
-  }
-
   #fill(node, place) {
-    const row = place < 0 ? -1 : this.#tree.visible[place];
-    const folded = row >= 0 && this.#tree.isFolded(row);
-    const key = `${place} ${row} ${folded} ${place === this.#place} ${this.#found.has(row)}`;
-    if (node.key === key) return;
-    node.key = key;
-    node.row.hidden = row < 0;
-    if (row < 0) return;
-    const columns = this.#columns;
-    const isError = columns.is_error[row];
-    node.place = place;
-    node.row.id = `row-${place}`;
-    node.row.style.transform = `translateY(${place * ROW}px)`;
-    node.row.className = `span-row${isError ? " error" : ""}${this.#found.has(row) ? " found" : ""}`;
-    set(node.row, "aria-rowindex", place + 1);
-    set(node.row, "aria-level", this.#tree.depth[row] + 1);
-    set(node.row, "aria-selected", place === this.#place);
-    if (this.#tree.hasBelow(row)) set(node.row, "aria-expanded", !folded);
-    else node.row.removeAttribute("aria-expanded");
-    node.name.style.paddingLeft = `${8 + Math.min(this.#tree.depth[row], DEEPEST) * INDENT}px`;
-    node.fold.textContent = this.#tree.hasBelow(row) ? (folded ? "▸" : "▾") : "";
-    node.text.textContent = columns.name[row] + (this.#orphans.has(row) ? " ⤴" : "");
-    node.row.title = this.#orphans.has(row) ? `${columns.name[row]}\nits parent is not here` : columns.name[row];
-    node.service.textContent = folded ? `+${this.#tree.below(row)}` : columns.service[row];
-    this.#bar(node, row);
-  }
-
-  #bar({ rect, label }, span) {
-    const { start, duration: length } = this.#columns;
-    const left = ((start[span] - this.#first) / this.#length) * 100;
-    const width = (Math.max(length[span], 0) / this.#length) * 100;
-    rect.setAttribute("class", kindOf(this.#columns, span));
-    rect.setAttribute("x", `${left.toFixed(3)}%`);
-    rect.style.width = `max(2px, ${width.toFixed(3)}%)`;
-    // The label stands behind the bar, or before it where there is no room, or in it.
-    const end = left + width;
-    const [x, offset, anchor] = end <= 82 ? [end, 6, "start"] : left > 12 ? [left, -5, "end"] : [end, -6, "end"];
-    label.setAttribute("class", end > 82 && left <= 12 ? "inside" : "");
-    label.setAttribute("x", `${x.toFixed(3)}%`);
-    label.setAttribute("dx", String(offset));
-    label.setAttribute("text-anchor", anchor);
-    label.textContent = length[span] < 0 ? "unfinished" : duration(length[span]);
+    const row = this.#tree.visible[place];
+    const how = { place, isChosen: place === this.#place, isFound: this.#found.has(row), stretch: this.#stretch };
+    node.show(this.#columns, this.#tree, row, how);
   }
 
   #scale() {
@@ -231,11 +147,9 @@ class Waterfall {
     const left = Math.max(180, width * (matchMedia("(max-width: 720px)").matches ? 0.52 : 0.4));
     const steps = Math.max(1, Math.floor((width - left) / 110));
     const ticks = Array.from({ length: steps + 1 }, (_, index) => {
-      const text = document.createElementNS(SVG, "text");
-      text.setAttribute("x", String(left + ((width - left) * index) / steps));
-      text.setAttribute("y", "15");
-      text.setAttribute("text-anchor", index === 0 ? "start" : index === steps ? "end" : "middle");
-      text.textContent = duration((this.#length * index) / steps);
+      const anchor = index === 0 ? "start" : index === steps ? "end" : "middle";
+      const text = svg("text", { x: left + ((width - left) * index) / steps, y: 15, "text-anchor": anchor });
+      text.textContent = duration((this.#stretch[1] * index) / steps);
       return text;
     });
     this.scale.replaceChildren(...ticks);
@@ -257,7 +171,7 @@ class Waterfall {
     if (event.key in steps) this.#select(this.#place + steps[event.key]);
     else if (event.key === "ArrowRight") this.#fold(false) || this.#select(this.#place + (this.#tree.hasBelow(row) ? 1 : 0));
     else if (event.key === "ArrowLeft") this.#fold(true) || this.#go(Math.max(0, this.#tree.parent(row)));
-    else if (event.key === "Enter") showSpan(this.#element, this.#columns.span_id[row], { focus: true });
+    else if (event.key === "Enter") showSpan(this.#element, this.#columns.known(row), { focus: true });
     else return;
     event.preventDefault();
   }
@@ -296,11 +210,11 @@ class Waterfall {
     else if (top + ROW > this.view.scrollTop + this.view.clientHeight) this.view.scrollTop = top + ROW - this.view.clientHeight;
     this.#draw();
     this.view.setAttribute("aria-activedescendant", `row-${this.#place}`);
-    if (show) showSpan(this.#element, this.#columns.span_id[this.#tree.visible[this.#place]]);
+    if (show) showSpan(this.#element, this.#columns.known(this.#tree.visible[this.#place]));
   }
 
   #nextError() {
-    return this.#next((row) => this.#columns.is_error[row]);
+    return this.#next((row) => this.#columns.errors.has(row));
   }
 
   /** Go to the next row, folded or not, for which something holds. */
@@ -318,34 +232,11 @@ class Waterfall {
   }
 
   #find() {
-    const words = this.search.value.trim().toLowerCase();
-    const { name, service, span_id: ids } = this.#columns;
-    this.#found.clear();
-    for (let row = 0; words && row < this.#tree.length; row++) {
-        if (`${name[row]}\n${service[row]}\n${ids[row]}`.toLowerCase().includes(words)) this.#found.add(row);
-    }
+    const words = this.search.value.trim();
+    this.#found = this.#columns.find(words);
     this.said.textContent = words ? `${this.#found.size} found` : "";
     const [row] = this.#found;
     if (row === undefined) this.#draw();
     else this.#go(row, false);
   }
-}
-
-function kindOf({ kind, operation }, span) {
-  const done = operation?.[span] ?? "";
-  if (done === "execute_tool") return "tool";
-  if (done.includes("agent")) return "agent";
-  if (done) return "call";
-  return kind[span] === "Server" || kind[span] === "Consumer" ? "request" : "other";
-}
-
-function make(name, className = "") {
-  const element = document.createElement(name);
-  if (className) element.className = className;
-  return element;
-}
-
-function set(element, name, value) {
-  const text = String(value);
-  if (element.getAttribute(name) !== text) element.setAttribute(name, text);
 }
