@@ -45,6 +45,16 @@ def test_a_request_that_is_repeated(store, tenant):
     assert numbers(store, tenant) == (3, 3, 2, 12)
 
 
+@pytest.mark.parametrize("end", [b"\0", b"\xff", b" "])
+def test_a_request_is_known_whatever_its_key(store, tenant, end):
+    """A key that ends with a zero byte, or with another one that a comparison might strip, is found again."""
+    made = (read_traces(body(span(tenant)), PROTOBUF) for _ in range(10_000))
+    batch = next(one for one in made if one.key.endswith(end))
+    store.commit([batch])
+    store.commit([batch])
+    assert numbers(store, tenant)[:2] == (1, 1)
+
+
 def test_the_same_bytes_from_another_sender(store, tenant):
     """A sender that may write for one tenant only is not silenced by another one's request."""
     sent = body(span(tenant))

@@ -132,7 +132,9 @@ class Ingest:
 
     def _known(self, keys: Iterable[bytes]) -> set[bytes]:
         sql = (
-            "SELECT hex(Key) AS key FROM tracium_received WHERE Key IN (SELECT unhex(arrayJoin({keys:Array(String)})))"
+            # Of the column's type: as strings, those that end with a zero byte would never be found.
+            "SELECT hex(Key) AS key FROM tracium_received "
+            "WHERE Key IN (SELECT toFixedString(unhex(arrayJoin({keys:Array(String)})), 16))"
         )
         found: Any = self._client.query(sql, parameters={"keys": [key.hex() for key in keys]}).result_rows
         return {bytes.fromhex(key) for (key,) in found}
