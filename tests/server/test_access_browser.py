@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from http.cookies import SimpleCookie
 from urllib.parse import urlsplit
 
@@ -195,3 +196,16 @@ def test_what_every_answer_tells_a_browser(site, method, path):
 def test_a_host_with_an_impossible_port(site, port):
     """It is a request like another."""
     assert site.ask("GET", "/api/v1/session", headers={"Host": f"localhost:{port}"})[0] == 401
+
+
+@pytest.mark.parametrize("name", ["Host", "Authorization"])
+def test_a_header_that_stands_there_twice(site, name):
+    """Whichever of the two a proxy has looked at, neither counts."""
+    place = urlsplit(site.url).netloc
+    values = {"Host": (place, "evil.example"), "Authorization": ("Bearer a", "Bearer b")}[name]
+    head = "".join(f"{name}: {value}\r\n" for value in values) + ("" if name == "Host" else f"Host: {place}\r\n")
+    host, _, port = place.partition(":")
+    with socket.create_connection((host, int(port)), 30) as connection:
+        connection.sendall(f"GET /ready HTTP/1.1\r\n{head}Connection: close\r\n\r\n".encode())
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert answer.split()[1] == {"Host": b"421", "Authorization": b"401"}[name]

@@ -29,8 +29,10 @@ class HostAllowList:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or answer it with 421."""
         if scope["type"] == "http":
-            host = Headers(scope=scope).get("host", "")
-            if _name(host) not in self._allowed:
+            # Of two, a proxy may have looked at the other one.
+            hosts = Headers(scope=scope).getlist("host")
+            host = ", ".join(hosts)
+            if len(hosts) != 1 or _name(host) not in self._allowed:
                 await self._refusal(host)(scope, receive, send)
                 return
         await self._app(scope, receive, send)

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 _logger: Final = logging.getLogger(__name__)
 # Behind these words the engine quotes the statement, which names whose data is kept how long and what was erased.
 _STATEMENT: Final = re.compile(
-    r"(?i):? *\(?(?:in scope|while processing|while executing|query:?) .*|\b(?:SELECT|INSERT|WITH|ALTER)\b.*", re.DOTALL
+    r"(?i):? *\(?(?:failed at position|in scope|while processing|while executing|query:?) .*|\b(?:SELECT|INSERT|WITH|ALTER)\b.*",
+    re.DOTALL,
 )
 _LONGEST: Final = 300
 

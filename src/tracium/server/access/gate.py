@@ -47,7 +47,9 @@ class Gate:
 
     async def _principal(self, connection: HTTPConnection) -> Principal | None:
         method, path = connection.scope["method"], connection.scope["path"]
-        shown = bearer(connection.headers)
+        # Of two, a proxy may have looked at the other one: then none is shown that could be right.
+        is_one = len(connection.headers.getlist("authorization")) <= 1
+        shown = bearer(connection.headers) if is_one else ""
         kept = Cookie(origin_of(connection)).read(connection) if shown is None else None
         refuse_foreign(method, connection.headers, origin_of(connection), by_cookie=kept is not None)
         if self._open_paths.has(method, path):
