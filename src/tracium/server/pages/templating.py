@@ -29,6 +29,7 @@ def environment(assets: Assets) -> Environment:
     made.globals |= {
         "asset": assets.url,
         "bar": sparkline.bar,
+        "breakable": formatting.breakable,
         "change": formatting.change,
         "compact": formatting.compact,
         "cost": formatting.cost,

@@ -1,4 +1,6 @@
 // Forms that change something: their fields go to the API as JSON, and its answer is said beside them.
+import { ask } from "./asking.js";
+
 export function actThroughApi() {
   for (const form of document.querySelectorAll("form[data-api]")) {
     for (const button of form.querySelectorAll("button")) button.disabled = false;
@@ -42,19 +44,6 @@ function told(form) {
     else values[field.name] = field.value || null;
   }
   return values;
-}
-
-async function ask(method, url, body) {
-  let answer;
-  try {
-    const headers = body === undefined ? {} : { "Content-Type": "application/json" };
-    answer = await fetch(url, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
-  } catch {
-    throw new Error("The server does not answer. Is it still running?");
-  }
-  const value = answer.status === 204 ? {} : await answer.json();
-  if (!answer.ok) throw new Error(value.error);
-  return value;
 }
 
 /** A secret is shown once: it is kept nowhere. */

@@ -1,12 +1,23 @@
 // Buttons that copy. They are hidden until they work.
+import { read } from "./asking.js";
+
 export function offerCopies(root) {
   for (const button of root.querySelectorAll("button[data-copy-url]")) {
     button.hidden = false;
-    button.addEventListener("click", async () => copy(await (await fetch(button.dataset.copyUrl)).text(), button));
+    button.addEventListener("click", () => copyFrom(button.dataset.copyUrl, button));
   }
   for (const button of root.querySelectorAll("button[data-copy]")) {
     button.hidden = false;
     button.addEventListener("click", () => copy(document.querySelector(button.dataset.copy).textContent, button));
+  }
+}
+
+async function copyFrom(url, button) {
+  try {
+    await copy(await read(url), button);
+  } catch (error) {
+    button.textContent = "Not copied";
+    button.title = error.message;
   }
 }
 

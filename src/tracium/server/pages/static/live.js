@@ -1,4 +1,6 @@
 // A live page asks for itself again, and takes over what is marked with data-live. Nobody looks: nothing is asked.
+let renewed = new Date();
+
 export function renew(every, enliven) {
   let failures = 0;
   const round = async () => {
@@ -26,11 +28,24 @@ async function take(enliven) {
       const next = fresh.getElementById(old.id);
       if (next) swap(old, document.importNode(next, true), enliven);
     }
-    main.classList.remove("stale");
+    sayStale(main, false);
+    renewed = new Date();
     return true;
   } catch {
-    main.classList.add("stale");
+    sayStale(main, true);
     return false;
+  }
+}
+
+/** A page that looks live and is not would be believed. */
+function sayStale(main, isStale) {
+  const said = main.querySelector(".toast");
+  if (!isStale) said?.remove();
+  else if (!said) {
+    const toast = Object.assign(document.createElement("p"), { className: "toast" });
+    toast.setAttribute("role", "status");
+    toast.textContent = `The server does not answer. This is what there was at ${renewed.toLocaleTimeString()}; it is asked again.`;
+    main.append(toast);
   }
 }
 

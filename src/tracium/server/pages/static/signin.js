@@ -1,4 +1,6 @@
 // A token becomes a cookie that no script can read.
+import { ask } from "./asking.js";
+
 const form = document.querySelector("#sign-in");
 const button = form.querySelector("button");
 const refusal = form.querySelector("[role=alert]");
@@ -21,10 +23,9 @@ form.addEventListener("submit", async (event) => {
 /** Null once it is done; else why not. */
 async function signIn(token) {
   try {
-    const headers = { "Content-Type": "application/json" };
-    const answer = await fetch("/api/v1/session", { method: "POST", headers, body: JSON.stringify({ token }) });
-    return answer.ok ? null : (await answer.json()).error;
-  } catch {
-    return "The server does not answer. Is it still running?";
+    await ask("POST", "/api/v1/session", { token });
+    return null;
+  } catch (error) {
+    return error.message;
   }
 }

@@ -1,4 +1,5 @@
 // The spans of a trace over time. Rows have one height and only those in sight exist, so that 10,000 scroll like 10.
+import { ask } from "./asking.js";
 import { Columns } from "./columns.js";
 import { duration } from "./locale.js";
 import { showSpan } from "./span.js";
@@ -12,9 +13,7 @@ export async function openWaterfall(element) {
   const busy = element.querySelector("[data-loading]");
   if (busy) busy.hidden = false;
   try {
-    const answer = await fetch(element.dataset.waterfall, { headers: { Accept: "application/json" } });
-    if (!answer.ok) throw new Error((await answer.json()).error);
-    new Waterfall(element, new Columns(await answer.json()));
+    new Waterfall(element, new Columns(await ask("GET", element.dataset.waterfall)));
   } catch (error) {
     // The table stays; it says the same.
     if (busy) busy.textContent = `The waterfall could not be loaded: ${error.message}`;
