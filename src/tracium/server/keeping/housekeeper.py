@@ -24,6 +24,7 @@ class Housekeeper:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._task: asyncio.Task[None] | None = None
+        self._has_tidied = False
 
     def start(self) -> None:
         """Begin; to be called in the event loop."""
@@ -38,13 +39,18 @@ class Housekeeper:
                 await self._task
 
     async def _run(self) -> None:
-        # What a copy that was interrupted left holds disk space.
-        await asyncio.to_thread(Snapshots(self._store).drop_all)
         while True:
             try:
-                await asyncio.to_thread(Expiry(self._store).tidy)
+                await asyncio.to_thread(self._tidy)
             except StoreError as error:
                 if self._store.maintenance.is_ending:
                     return
                 _logger.warning("the store could not be tidied, the next try is in an hour: %s", error)
             await asyncio.sleep(_SECONDS)
+
+    def _tidy(self) -> None:
+        if not self._has_tidied:
+            # What a copy that was interrupted left holds disk space; later ones may be somebody's at work.
+            Snapshots(self._store).drop_all()
+            self._has_tidied = True
+        Expiry(self._store).tidy()
