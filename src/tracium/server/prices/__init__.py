@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tracium.server.prices.book import PriceBook, book
+from tracium.server.prices.cuts import Cuts
 from tracium.server.prices.sql import priced
 
 if TYPE_CHECKING:
     from tracium.server.store import Store
 
-__all__ = ["PriceBook", "book", "ensure", "priced"]
+__all__ = ["Cuts", "PriceBook", "book", "ensure", "priced"]
 
 
 def ensure(store: Store) -> None:

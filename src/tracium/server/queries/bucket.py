@@ -36,14 +36,14 @@ class Bucket(StrEnum):
         return cls.DAY if time_range.length <= 4 * _MOST_POINTS * timedelta(days=1) else cls.MONTH
 
     def sql(self, timezone: str) -> str:
-        """Where the stretch of a roll-up's row begins, as SQL."""
+        """Where the stretch of a roll-up's row begins, as SQL over a relation with the name `one`."""
         zone = literal(timezone)
         # In local time an hour may be there twice: hours are counted in UTC from where the zone's begin.
         return {
-            Bucket.QUARTER: "Bucket",
-            Bucket.HOUR: f"toDateTime(toUnixTimestamp(toStartOfHour(toTimeZone(Bucket, {zone}))), 'UTC')",
-            Bucket.DAY: f"toDateTime(toUnixTimestamp(toStartOfDay(toTimeZone(Bucket, {zone}))), 'UTC')",
-            Bucket.MONTH: f"toTimeZone(toDateTime(toStartOfMonth(toTimeZone(Bucket, {zone})), {zone}), 'UTC')",
+            Bucket.QUARTER: "one.Bucket",
+            Bucket.HOUR: f"toDateTime(toUnixTimestamp(toStartOfHour(toTimeZone(one.Bucket, {zone}))), 'UTC')",
+            Bucket.DAY: f"toDateTime(toUnixTimestamp(toStartOfDay(toTimeZone(one.Bucket, {zone}))), 'UTC')",
+            Bucket.MONTH: f"toTimeZone(toDateTime(toStartOfMonth(toTimeZone(one.Bucket, {zone})), {zone}), 'UTC')",
         }[self]
 
     def starts(self, time_range: TimeRange, timezone: str) -> Iterator[datetime]:

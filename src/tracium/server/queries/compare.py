@@ -5,21 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from tracium.server.queries.beside import beside
 from tracium.server.queries.bucket import Bucket
-from tracium.server.queries.numbers import call_numbers, call_rows, money, request_numbers, request_rows
+from tracium.server.queries.numbers import Numbers, call_numbers, money, request_numbers, usage_rows
 from tracium.server.queries.series import Point, in_utc, point, total
 from tracium.server.queries.tenantfilter import TenantFilter
 from tracium.server.usage import TenantUsage, Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from tracium.server.access.principal import Principal
     from tracium.server.queries.question import Question
     from tracium.server.store import Store
 
-    Rows = dict[tuple[str, datetime], dict[str, Any]]
+    Rows = dict[tuple[str, datetime], Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,9 +61,10 @@ def compare(
     """
     bucket = bucket or Bucket.fitting(question.range)
     asked = replace(question, tenants=TenantFilter(ids=tuple(tenants)))
-    by = {"tenant": "TenantId"}
-    of_requests = {row["tenant"]: row for row in request_rows(store, asker, asked, by)}
-    of_calls = {row["tenant"]: row for row in call_rows(store, asker, asked, by)}
+    (wholes, over_time), everybody = beside(
+        lambda: usage_rows(store, asker, asked, _by(asked, bucket), ("tenant",), ("tenant", "time")),
+        lambda: total(store, asker, replace(question, tenants=TenantFilter())),
+    )
     return Comparison(
         from_=question.range.start,
         to=question.range.end,
@@ -70,14 +72,14 @@ def compare(
         rows=tuple(
             TenantUsage(
                 tenant=name,
-                **request_numbers(of_requests.get(name)),
-                **call_numbers(of_calls.get(name)),
-                **money(asker, of_calls.get(name)),
+                **request_numbers(wholes.requests.get((name,))),
+                **call_numbers(wholes.calls.get((name,))),
+                **money(asker, wholes.calls.get((name,))),
             )
             for name in tenants
         ),
-        all=total(store, asker, replace(question, tenants=TenantFilter())),
-        series=courses(store, asker, asked, bucket),
+        all=everybody,
+        series=_courses(asker, asked, bucket, over_time),
     )
 
 
@@ -87,9 +89,17 @@ def courses(store: Store, asker: Principal, question: Question, bucket: Bucket) 
     Raises:
         StoreError: the store could not answer.
     """
-    by = {"tenant": "TenantId", "time": bucket.sql(question.timezone)}
-    of_requests: Rows = {(row["tenant"], in_utc(row["time"])): row for row in request_rows(store, asker, question, by)}
-    of_calls: Rows = {(row["tenant"], in_utc(row["time"])): row for row in call_rows(store, asker, question, by)}
+    (found,) = usage_rows(store, asker, question, _by(question, bucket))
+    return _courses(asker, question, bucket, found)
+
+
+def _by(question: Question, bucket: Bucket) -> dict[str, str]:
+    return {"tenant": "TenantId", "time": bucket.sql(question.timezone)}
+
+
+def _courses(asker: Principal, question: Question, bucket: Bucket, found: Numbers) -> tuple[TenantCourse, ...]:
+    of_requests: Rows = {(tenant, in_utc(time)): row for (tenant, time), row in found.requests.items()}
+    of_calls: Rows = {(tenant, in_utc(time)): row for (tenant, time), row in found.calls.items()}
     times = sorted({*bucket.starts(question.range, question.timezone), *(time for _, time in of_requests | of_calls)})
     return tuple(
         TenantCourse(

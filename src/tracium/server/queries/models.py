@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tracium.server import prices
 from tracium.server.access.principal import Grant
 from tracium.server.queries.bucket import Bucket
-from tracium.server.queries.numbers import call_numbers, call_rows, money, priced_sums
-from tracium.server.queries.relations import calls
+from tracium.server.queries.numbers import call_numbers, call_rows, money, unpriced_rows
 from tracium.server.scope import literal
 from tracium.server.usage import CallUsage
 
@@ -129,16 +127,14 @@ def unpriced(store: Store, asker: Principal, question: Question) -> UnpricedRepo
         StoreError: the store could not answer.
     """
     rows: list[dict[str, Any]] = []
-    if asker.may(Grant.COST) and not question.is_empty:
-        prices.ensure(store)
+    if asker.may(Grant.COST):
         by = {
             "provider_name": "Provider",
             "model_name": "Model",
             "request_model": "RequestModel",
             "service_tier": "ServiceTier",
         }
-        sql = priced_sums(calls(question), by, latency=False, reasons=True)
-        rows = store.rows(asker.scope, sql)
+        rows = unpriced_rows(store, asker, question, by)
     found = [
         Unpriced(
             provider=row["provider_name"],

@@ -51,6 +51,10 @@ class Question:
         """Everything as an SQL expression over spans, the time to the nanosecond."""
         return f"{ended(self.range.start_ns, self.range.end_ns)} AND {self.condition()}"
 
+    def touched(self) -> str:
+        """Everything as an SQL expression over spans, with the whole of the current quarter of an hour."""
+        return f"{ended(self.range.start_ns, self.quarters().until)} AND {self.condition()}"
+
     def quarters(self) -> Quarters:
         """How its time lies in the quarters of an hour that the roll-ups are made of."""
         return Quarters.of(self.range.start_ns, self.range.end_ns)

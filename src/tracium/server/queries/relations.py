@@ -12,10 +12,6 @@ if TYPE_CHECKING:
 # Where an instrumentation and the client library under it each make a span for one call, the outer one ends later.
 _WRAPPER_MARGIN_NS: Final = 3600 * 10**9
 
-_REQUEST_COLUMNS: Final = (
-    "TenantId, Bucket, Environment, ServiceName, Spans, SpanErrors, Requests, RequestErrors, EstimatedRequests, "
-    "EstimatedErrors, KeptForError, Traces, Latency, CallLatency, LastSeen"
-)
 CALL_DIMENSIONS: Final = (
     "Provider",
     "Model",
@@ -41,20 +37,37 @@ CALL_SUMS: Final = (
     "UnknownOutput",
     "UnknownUsage",
 )
+REQUEST_SUMS: Final = (
+    "Spans",
+    "SpanErrors",
+    "Requests",
+    "RequestErrors",
+    "EstimatedRequests",
+    "EstimatedErrors",
+    "KeptForError",
+)
 _PLACE: Final = "TenantId, Bucket, Environment, ServiceName"
 _DIMENSIONS: Final = ", ".join(CALL_DIMENSIONS)
+_REQUEST_COLUMNS: Final = f"{_PLACE}, {', '.join(REQUEST_SUMS)}, Traces, Latency, CallLatency, LastSeen"
 _CALL_COLUMNS: Final = f"{_PLACE}, {_DIMENSIONS}, Units, {', '.join(CALL_SUMS)}, Latency"
 
 _BUCKET: Final = "toStartOfFifteenMinutes(toDateTime(EndTime, 'UTC')) AS Bucket"
 _MILLISECONDS: Final = "greatest(toInt64(Duration), 0) / 1e6"
 
 
-def requests(question: Question) -> str:
-    """Requests, spans and traces, a row for each quarter of an hour and service of a tenant, as a SELECT."""
+def requests(question: Question, *, of_others: bool = True) -> str:
+    """Requests, spans, traces and calls' latency, by quarter of an hour and service of a tenant, as a SELECT.
+
+    Args:
+        question: when, whose and where.
+        of_others: whether there may be calls of senders that are not tracium's in that time.
+    """
     quarters = question.quarters()
     parts = [f"SELECT {_REQUEST_COLUMNS} FROM tracium_requests_15m WHERE {quarters.whole()} AND {question.condition()}"]  # noqa: S608 - see `literal`
     if quarters.edges:
         parts.append(_edge_requests(question, quarters))
+    if of_others:
+        parts.append(_latencies_of_others(question, quarters))
     return " UNION ALL ".join(parts)
 
 
@@ -70,7 +83,7 @@ def calls(question: Question, *, of_others: bool = True) -> str:
     if quarters.edges:
         parts.append(_edge_calls(question, quarters))
     if of_others:
-        parts.append(_calls_of_others(question, quarters))
+        parts.append(_sums(_calls_of_others(question, quarters)))
     return " UNION ALL ".join(parts)
 
 
@@ -111,11 +124,23 @@ def _edge_calls(question: Question, quarters: Quarters) -> str:
         LIMIT 1 BY TenantId, TraceId, SpanId""")  # noqa: S608 - see `literal`
 
 
+def _latencies_of_others(question: Question, quarters: Quarters) -> str:
+    # Their spans are among the others; only what is measured of the calls is added here.
+    nothing = ", ".join("toFloat64(0)" if "Estimated" in name else "toUInt64(0)" for name in REQUEST_SUMS)
+    return f"""
+    SELECT
+        TenantId, {_BUCKET}, Environment, ServiceName, {nothing}, uniqStateIf('', false),
+        quantilesBFloat16StateIf(0.5, 0.95, 0.99)(Milliseconds, false),
+        quantilesBFloat16StateIf(0.5, 0.95, 0.99)(Milliseconds, NOT IsRecorded), toDateTime64(0, 9, 'UTC')
+    FROM ({_calls_of_others(question, quarters)})
+    GROUP BY {_PLACE}"""  # noqa: S608 - see `literal`
+
+
 def _calls_of_others(question: Question, quarters: Quarters) -> str:
     # A model-call span around another one of its kind is the same call seen from further away; the inner one is what
     # the provider answered. The tenant is part of what makes it the same: nobody displaces another one's call.
     start, end = question.range.start_ns, quarters.until
-    return _sums(f"""
+    return f"""
         SELECT * FROM tracium_calls
         WHERE {ended(start, end)} AND {question.condition()}
           AND (TenantId, TraceKey, SpanKey, Operation = 'embeddings') NOT IN
@@ -123,7 +148,7 @@ def _calls_of_others(question: Question, quarters: Quarters) -> str:
               SELECT TenantId, TraceKey, ParentKey, Operation = 'embeddings' FROM tracium_calls
               WHERE ParentKey != 0 AND {ended(start - _WRAPPER_MARGIN_NS, end + _WRAPPER_MARGIN_NS)}
           )
-        LIMIT 1 BY TenantId, TraceKey, SpanKey""")  # noqa: S608 - see `literal`
+        LIMIT 1 BY TenantId, TraceKey, SpanKey"""  # noqa: S608 - see `literal`
 
 
 def _sums(relation: str) -> str:

@@ -6,20 +6,22 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from tracium.server.queries.beside import beside
 from tracium.server.queries.bucket import Bucket
 from tracium.server.queries.numbers import (
+    Numbers,
     call_numbers,
     call_rows,
     change,
     money,
     request_numbers,
-    request_rows,
     usage,
+    usage_rows,
 )
 from tracium.server.usage import CallUsage, Change, Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from tracium.server.access.principal import Principal
     from tracium.server.queries.question import Question
@@ -88,30 +90,33 @@ def overview(
         StoreError: the store could not answer.
     """
     bucket = bucket or Bucket.fitting(question.range)
-    totals = total(store, asker, question)
+    by = {"time": bucket.sql(question.timezone)}
+    (by_time, whole), before = beside(
+        lambda: usage_rows(store, asker, question, by, ("time",), ()),
+        lambda: total(store, asker, question.before()) if compare else None,
+    )
+    totals = _only(asker, whole)
     return Overview(
         from_=question.range.start,
         to=question.range.end,
         bucket=bucket.value,
         totals=totals,
-        requests_without_tenant=_without_tenant(store, asker, question),
-        before=change(totals, total(store, asker, question.before())) if compare else None,
-        rows=course(store, asker, question, bucket),
+        requests_without_tenant=_without_tenant(asker, question, whole),
+        before=None if before is None else change(totals, before),
+        rows=_course(asker, question, bucket, by_time),
     )
 
 
 def total(store: Store, asker: Principal, question: Question) -> Usage:
     """Everything that a question asks for, in one row."""
-    of_requests = request_rows(store, asker, question, {})
-    of_calls = call_rows(store, asker, question, {})
-    return usage(asker, _only(of_requests), _only(of_calls))
+    (found,) = usage_rows(store, asker, question, {})
+    return _only(asker, found)
 
 
-def course(store: Store, asker: Principal, question: Question, bucket: Bucket) -> tuple[Point, ...]:
+def _course(asker: Principal, question: Question, bucket: Bucket, found: Numbers) -> tuple[Point, ...]:
     """A point for each stretch of a range."""
-    by = {"time": bucket.sql(question.timezone)}
-    of_requests = {in_utc(row["time"]): row for row in request_rows(store, asker, question, by)}
-    of_calls = {in_utc(row["time"]): row for row in call_rows(store, asker, question, by)}
+    of_requests = {in_utc(time): row for (time,), row in found.requests.items()}
+    of_calls = {in_utc(time): row for (time,), row in found.calls.items()}
     # What is there beyond the range's own stretches is of the current quarter of an hour.
     times = sorted({*bucket.starts(question.range, question.timezone), *of_requests, *of_calls})
     return tuple(point(asker, at, of_requests.get(at), of_calls.get(at)) for at in times)
@@ -158,16 +163,15 @@ def usage_over_time(
     )
 
 
-def _without_tenant(store: Store, asker: Principal, question: Question) -> int | None:
+def _without_tenant(asker: Principal, question: Question, found: Numbers) -> int | None:
     if not asker.scope.allows(None) or not question.tenants.is_everything:
         return None
-    rows = request_rows(store, asker, question, {"is_none": "TenantId = ''"}, traces=False)
-    return sum(int(row["Requests"]) for row in rows if row["is_none"])
+    return sum(int(row["RequestsOfNone"]) for row in found.requests.values())
 
 
-def _only(rows: Iterable[dict[str, Any]]) -> dict[str, Any] | None:
-    """The one row of sums; sums over nothing are none."""
-    return next((row for row in rows if row.get("Spans", 1) and row.get("Calls", 1)), None)
+def _only(asker: Principal, found: Numbers) -> Usage:
+    """The numbers of what was not told apart."""
+    return usage(asker, found.requests.get(()), found.calls.get(()))
 
 
 def in_utc(moment: datetime) -> datetime:

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from tracium.server.plain import columns
 from tracium.server.queries import cursor
+from tracium.server.queries.beside import beside
 from tracium.server.queries.numbers import (
     call_numbers,
-    call_rows,
     change,
     money,
     request_numbers,
-    request_rows,
     usage,
+    usage_rows,
 )
 from tracium.server.usage import Change, TenantUsage, UsageReport
 
@@ -85,8 +85,10 @@ def tenants(  # noqa: PLR0913 - each is a part of the question
         CursorError: `after` is none.
         StoreError: the store could not answer.
     """
-    rows = _rows(store, asker, question, search)
-    before = _rows(store, asker, question.before(), search, whole=False) if compare else {}
+    rows, before = beside(
+        lambda: _rows(store, asker, question, search),
+        lambda: _rows(store, asker, question.before(), search, traces=False) if compare else {},
+    )
     order = _Order(sort, ascending=ascending)
     made = sorted((_with_change(asker, row, before, compare=compare) for row in rows.values()), key=order.place)
     first = 0 if after is None else bisect_right(made, order.place_of(after), key=order.place)
@@ -160,19 +162,17 @@ def _with_change(asker: Principal, row: TenantUsage, before: Mapping[str, Tenant
 
 
 def _rows(
-    store: Store, asker: Principal, question: Question, search: str | None, *, whole: bool = True
+    store: Store, asker: Principal, question: Question, search: str | None, *, traces: bool = True
 ) -> dict[str, TenantUsage]:
-    """The numbers of each tenant; not `whole`: those that are compared."""
-    of_requests = {row["tenant"]: row for row in request_rows(store, asker, question, _BY, traces=whole)}
-    of_calls = {row["tenant"]: row for row in call_rows(store, asker, question, _BY, latency=whole)}
+    (found,) = usage_rows(store, asker, question, _BY, traces=traces)
     wanted = (search or "").casefold()
     return {
         name: TenantUsage(
             tenant=name or None,
-            **request_numbers(of_requests.get(name)),
-            **call_numbers(of_calls.get(name)),
-            **money(asker, of_calls.get(name)),
+            **request_numbers(found.requests.get((name,))),
+            **call_numbers(found.calls.get((name,))),
+            **money(asker, found.calls.get((name,))),
         )
-        for name in of_requests | of_calls
+        for (name,) in found.requests | found.calls
         if wanted in name.casefold()
     }

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tracium.server import prices
 from tracium.server.access.principal import Grant
 from tracium.server.queries.instant import instant
+from tracium.server.queries.question import ended
 from tracium.server.queries.visibility import is_content, shown, shown_message
 from tracium.server.scope import literal
 
@@ -182,7 +183,7 @@ def named_span(
 
 _COLUMNS: Final = """
     TraceId, SpanId, ParentSpanId, TenantId, SpanName, SpanKind, ServiceName, toUnixTimestamp64Nano(Timestamp) AS Started,
-    toInt64(Duration) AS Lasted, StatusCode, StatusMessage, ErrorType, Operation, Provider, Model, AgentName,
+    toUnixTimestamp64Nano(EndTime) AS Ended, toInt64(Duration) AS Lasted, StatusCode, StatusMessage, ErrorType, Operation, Provider, Model, AgentName,
     IsModelCall, IsSettled, IsRecorded, IsPartlyUnknown, IsError,
     InputTokens, OutputTokens, CacheReadTokens, CacheWriteTokens, ReasoningTokens
 """
@@ -295,6 +296,9 @@ def _costs(
         return {}
     prices.ensure(store)
     trace_id = rows[0]["TraceId"]
+    # Where they were found, which is their key.
+    ends = [row["Ended"] for row in rows]
+    tenants = ", ".join(sorted(literal(tenant) for tenant in {row["TenantId"] for row in rows}))
     relation = f"""
         SELECT TenantId, SpanId, EndTime AS Bucket, Provider, Model, RequestModel, ServerAddress, ServiceTier, InputClass,
             OtherUnits, toUInt64(1) AS Calls,
@@ -307,7 +311,9 @@ def _costs(
         (
             SELECT TenantId, SpanId, EndTime, Provider, Model, RequestModel, ServerAddress, ServiceTier, InputClass,
                 OtherUnits, IsRecorded, InputTokens, OutputTokens, CacheReadTokens, CacheWriteTokens
-            FROM otel_traces WHERE TraceId = {literal(trace_id)} AND IsModelCall
+            FROM otel_traces
+            WHERE TraceId = {literal(trace_id)} AND IsModelCall AND {ended(min(ends), max(ends) + 1)}
+              AND TenantId IN ({tenants})
             LIMIT 1 BY TenantId, SpanId
         ) AS one"""  # noqa: S608 - see `literal`
     priced = store.rows(
