@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from tracium.cli import initialize
 from tracium.cli.backend import backend_options, chosen_backend
 from tracium.cli.keeping import keeper, progress_bar
 from tracium.cli.serve import chosen_location, store_options
@@ -57,6 +58,9 @@ def command() -> None:
 
     Works while `tracium serve` runs, through it, and while it does not.
     """
+
+
+command.add_command(initialize.command)
 
 
 @command.group("retention", invoke_without_command=True)

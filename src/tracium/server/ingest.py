@@ -23,6 +23,8 @@ _SETTINGS: Final = {
     "format_schema_message_name": "Request",
     # A server's profile may queue inserts and answer before they are written.
     "async_insert": 0,
+    # On a cluster: written on its shard, not queued on the way.
+    "distributed_foreground_insert": 1,
     # Retried spans are folded away when parts are merged; doing it in every insert, too, makes it half as fast.
     "optimize_on_insert": 0,
     # One old or imported batch may span many days, and a refusal would hit every batch in the same commit.
