@@ -248,7 +248,8 @@ ENDPOINTS: Final = (
     Endpoint(
         "/facets",
         "facets",
-        "What there is to choose from, for lists and completions; agents and users are those of the range's last day.",
+        "What there is to choose from, for lists and completions; agents and users are those of the range's last day, "
+        "of its last hour where no tenant is named.",
         (*p.ASKED, p.FIELD, p.SEARCH, p.VALUES),
         NUMBERS,
         _facets,

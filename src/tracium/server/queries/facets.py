@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from tracium.server.queries.question import Question
     from tracium.server.store import Store
 
-_DAY_NS: Final = 24 * 3600 * 10**9
+_HOUR_NS: Final = 3600 * 10**9
+_DAY_NS: Final = 24 * _HOUR_NS
 
 
 class Field(StrEnum):
@@ -74,7 +75,7 @@ def facets(  # noqa: PLR0913 - each is a part of the question
     search: str | None = None,
     limit: int = 100,
 ) -> Facets:
-    """The values of fields in a range; agents and users are those of its last day.
+    """The values of fields in a range; agents and users are those of its last day, and of its last hour where no tenant is named.
 
     Args:
         store: where from.
@@ -98,7 +99,7 @@ def _sql(question: Question, field: Field, search: str | None, limit: int) -> st
     like = f"positionCaseInsensitiveUTF8(Value, {literal(search)}) > 0" if search else "true"
     end = question.quarters().until
     if field in _IN_SPANS:
-        start = max(question.range.start_ns, end - _DAY_NS)
+        start = max(question.range.start_ns, end - (_HOUR_NS if question.tenants.is_everything else _DAY_NS))
         relations = [(("otel_traces", _IN_SPANS[field], "count()"), ended(start, end))]
     else:
         touched = f"Bucket >= toDateTime({question.range.start_ns // 10**9 // 900 * 900}, 'UTC') AND Bucket < toDateTime({-(-end // 10**9)}, 'UTC')"

@@ -263,12 +263,12 @@ def _known(total: int | None, unknown: int) -> int | None:
 
 
 def _steps(start: int, end: int) -> Iterator[tuple[int, int]]:
-    """Stretches of a range from its end back to its start: an hour, then four times as long each time."""
-    length = _HOUR_NS
+    """Stretches of a range from its end back to its start: ten minutes, then six times as long each time."""
+    length = _HOUR_NS // 6
     while end > start:
         low = max(end - length, start)
         yield low, end
-        end, length = low, 4 * length
+        end, length = low, 6 * length
 
 
 def _place(after: str) -> tuple[int, str]:
