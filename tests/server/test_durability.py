@@ -88,6 +88,8 @@ def test_usage_with_the_server_running_and_stopped(tmp_path):
     assert [row["tenant"] for row in rows] == ["acme", "'=cmd()", ""]
     assert rows[1]["output_tokens"] == ""
     assert "1,200" in table
+    # No column is left out where the table is wider than the terminal.
+    assert "p95" in table
     assert "(none)" in table
     assert "unknown" in table
 

@@ -78,7 +78,7 @@ def usage_table(rows: Sequence[TenantUsage], *, title: str | None = None) -> Tab
         collapse_padding=True,
     )
     longest = max((_shown_tenant(row.tenant).cell_len for row in rows), default=0)
-    table.add_column("Tenant", overflow="fold", min_width=max(_TENANT_WIDTH, min(longest, _WHOLE)))
+    table.add_column("Tenant", overflow="fold", width=max(_TENANT_WIDTH, min(longest, _WHOLE)))
     for heading in ("Traces", "Calls", "Tokens in", "Tokens out", "Cost", "Errors", "p50", "p95"):
         table.add_column(heading, justify="right", no_wrap=True)
     for row in rows:
@@ -164,7 +164,7 @@ def print_usage(rows: Sequence[TenantUsage], *, title: str | None = None) -> Non
 
     console = Console(highlight=False)
     # Rather a line that the terminal wraps than a number that lost its last digits.
-    needed = Measurement.get(console, console.options.update(width=_WIDEST), table).minimum
+    needed = Measurement.get(console, console.options.update(width=_WIDEST), table).maximum
     wide = Console(highlight=False, width=max(console.width, needed))
     wide.print(table)
 
