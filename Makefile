@@ -10,7 +10,7 @@ RUN := $(UV) run --frozen --no-sync
 ONCE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-main test-openai test-frameworks test-arq test-llama-index test-wheel test-oldest lint format bench bench-web soak soak-queues fuzz clean
+.PHONY: help setup demo test test-main test-openai test-frameworks test-arq test-llama-index test-wheel test-oldest lint format bench bench-web soak soak-queues screenshots bench-pages fuzz clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -77,6 +77,12 @@ soak: setup ## Serve 100,000 requests of 200 tenants and check every span (some 
 soak-queues: setup test-arq ## Send 10,000 tasks of 100 tenants through each task queue and check every span (some minutes)
 	$(RUN) python benchmarks/queues/soak.py
 	.venv/arq/bin/python benchmarks/queues/soak.py arq
+
+screenshots: setup ## Take the pictures of the pages in docs/images anew (needs Chromium)
+	$(RUN) python benchmarks/pages/screenshots.py
+
+bench-pages: setup ## Print what the pages weigh and how fast they are, in Chromium (SPANS=100000: so many in the store)
+	$(RUN) python benchmarks/pages/speed.py --spans $(or $(SPANS),100000)
 
 fuzz: setup ## Send 1,000,000 hostile headers through the border (some minutes)
 	$(RUN) python benchmarks/border/fuzz.py --inputs 1000000

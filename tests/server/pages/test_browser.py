@@ -51,7 +51,7 @@ def test_it_is_light(open_page, path):
     sizes = [answer.request.sizes() for answer in page.answers]
     assert len(sizes) <= 20
     assert all(answer.url.startswith(page.url.split("/", 3)[0]) for answer in page.answers)
-    assert sum(size["responseBodySize"] for size in sizes) <= 100_000
+    assert sum(size["responseBodySize"] + size["responseHeadersSize"] for size in sizes) <= 100_000
 
 
 def test_a_phone(open_page, path):

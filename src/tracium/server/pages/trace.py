@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 OWN: Final = frozenset({"span"})
 NAMED: Final = frozenset({"name", "id"})
 # So many spans are in the table for whoever has no script.
-_TABLE_ROWS: Final = 200
+_TABLE_ROWS: Final = 100
 # In which order what was said is read.
 _SAID: Final = {
     "gen_ai.system_instructions": "Instructions",
