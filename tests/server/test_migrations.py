@@ -44,6 +44,7 @@ ASKED = {
     "spans": "count() AS n FROM otel_traces",
     "requests": "sum(Requests) AS n FROM tracium_requests_15m",
     "errors": "sum(RequestErrors) AS n FROM tracium_requests_15m",
+    "error_spans": "uniqExact(TraceId, SpanId) AS n FROM tracium_errors",
     "traces": "uniqMerge(Traces) AS n FROM tracium_requests_15m",
     "calls": "count() AS n FROM tracium_calls",
     "input_tokens": "sum(InputTokens) AS n FROM tracium_calls",
@@ -94,7 +95,7 @@ def sent():
     return request(span("acme"), failed, model_call("acme", tokens=(7, 3)), model_call("acme", tokens=(None, 3)))
 
 
-EXPECTED = {"spans": 4, "requests": 2, "errors": 1, "traces": 4, "calls": 2, "input_tokens": 7}
+EXPECTED = {"spans": 4, "requests": 2, "errors": 1, "error_spans": 1, "traces": 4, "calls": 2, "input_tokens": 7}
 # The same spans again are rolled up again; model calls are kept one by one, and each is one row once parts are merged.
 TWICE = {"requests": 4, "errors": 2, "traces": 4}
 

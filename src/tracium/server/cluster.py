@@ -23,6 +23,7 @@ _SPREAD: Final = frozenset(table.name for table in HELD)
 # A trace is whole on its shard, and so is a span that is sent twice; the rest is spread evenly.
 _SHARDING: Final = {
     "otel_traces": "cityHash64(TraceId)",
+    "tracium_errors": "cityHash64(TraceId)",
     "otel_logs": "cityHash64(TraceId)",
     "tracium_calls": "TraceKey",
 }

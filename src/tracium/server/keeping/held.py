@@ -37,6 +37,7 @@ class Held:
 
 HELD: Final = (
     Held("otel_traces", Signal.SPANS, "EndTime", has_users=True),
+    Held("tracium_errors", Signal.SPANS, "EndTime", has_users=True),
     Held("otel_logs", Signal.LOGS, "Timestamp", has_users=True),
     *(
         Held(f"otel_metrics_{kind}", Signal.METRICS, "TimeUnix", has_users=True)

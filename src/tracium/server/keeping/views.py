@@ -25,6 +25,7 @@ _COLUMNS: Final[Mapping[str, tuple[str, str, str]]] = {
     },
     # Whoever writes the spans, the roll-ups are made here.
     "otel_traces_to_tracium_spans": ("TenantId", "UserId", "EndTime"),
+    "otel_traces_to_tracium_errors": ("TenantId", "UserId", "EndTime"),
 }
 # The roll-ups' own rows name no user, so this view looks at the spans.
 _SPANS: Final = "otel_traces_to_tracium_spans"

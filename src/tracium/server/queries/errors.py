@@ -81,8 +81,8 @@ def errors(store: Store, asker: Principal, question: Question, *, limit: int = 1
             argMax(StatusMessage, EndTime) AS Example,
             arrayDistinct(arrayMap(one -> one.2,
                 groupArraySorted({4 * _EXAMPLES})((-toUnixTimestamp64Nano(EndTime), TraceId)))) AS Ids
-        FROM otel_traces
-        WHERE IsError AND NOT IsRecorded AND {question.within()}
+        FROM tracium_errors
+        WHERE {question.within()}
         GROUP BY ErrorType, Message, ServiceName, Model, Operation
         ORDER BY Errors DESC, ErrorType, Message, ServiceName, Model, Operation
         LIMIT {limit + 1}""",  # noqa: S608 - see `literal`
