@@ -27,6 +27,10 @@ _READING: Final = {
     # No question may keep the others waiting for ever, or take the memory that receiving needs.
     "max_execution_time": 60,
     "max_memory_usage": 2 * 2**30,
+    # Roll-ups are short, and merging the sketches in each row takes long: by default one thread would have all of them.
+    "merge_tree_min_rows_for_concurrent_read": 8192,
+    "merge_tree_min_bytes_for_concurrent_read": 1,
+    "merge_tree_min_read_task_size": 1,
 }
 
 
