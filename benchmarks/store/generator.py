@@ -13,6 +13,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import ScopeSpans, Span
 
@@ -30,10 +31,7 @@ _MODELS = (
 )
 _SERVICES = ("chat-api", "search-api", "batch-worker")
 _ENVIRONMENTS = ("production", "production", "production", "staging")
-_WORDS = [
-    "".join(random.Random(at).choices("abcdefghijklmnopqrstuvwxyz", k=3 + at % 7))  # noqa: S311 - not for secrets
-    for at in range(4000)
-]
+_WORDS = ["".join(random.Random(at).choices("abcdefghijklmnopqrstuvwxyz", k=3 + at % 7)) for at in range(4000)]
 _TEMPLATES = 600
 _PARENT_OF = (None, 0, 1, 1, 1, 1, 1, 1, 2, 5)
 
@@ -66,7 +64,7 @@ class Generator:
     """
 
     def __init__(self, seed: int, start_ns: int, end_ns: int, tenants: int = TENANTS) -> None:
-        self._random = random.Random(seed)  # noqa: S311 - not for secrets
+        self._random = random.Random(seed)
         self._range = start_ns, end_ns
         self._tenants = tenants
         self._weights = list(accumulate(1 / (rank + 1) for rank in range(tenants)))
@@ -183,19 +181,7 @@ def _scope_spans(source: random.Random, tenant: int, number: int) -> ScopeSpans:
         span.start_time_unix_nano = int.from_bytes(_marker("s", at), "little")
         span.end_time_unix_nano = int.from_bytes(_marker("e", at), "little")
         for key, value in attributes.items():
-            target = span.attributes.add(key=key).value
-            match value:
-                case bool():
-                    target.bool_value = value
-                case int():
-                    target.int_value = value
-                case float():
-                    target.double_value = value
-                case list():
-                    for text in value:
-                        target.array_value.values.add().string_value = text
-                case _:
-                    target.string_value = value
+            _fill(span.attributes.add(key=key).value, value)
         if failed and at in {0, 2}:
             span.status.code = 2
             span.status.message = "the model answered 429: rate limit reached"
@@ -203,6 +189,21 @@ def _scope_spans(source: random.Random, tenant: int, number: int) -> ScopeSpans:
             for key, value in (("exception.type", "RateLimitError"), ("exception.message", "429 rate limit reached")):
                 event.attributes.add(key=key).value.string_value = value
     return scope_spans
+
+
+def _fill(target: AnyValue, value: object) -> None:
+    match value:
+        case bool():
+            target.bool_value = value
+        case int():
+            target.int_value = value
+        case float():
+            target.double_value = value
+        case list():
+            for text in value:
+                target.array_value.values.add().string_value = text
+        case _:
+            target.string_value = str(value)
 
 
 def _spans(source: random.Random, tenant: int, number: int):
@@ -221,7 +222,8 @@ def _spans(source: random.Random, tenant: int, number: int):
         "code.file.path": "/srv/app/chat/answers.py",
         "code.line.number": source.randrange(20, 300),
     }
-    provider, asked, answered, host = source.choice(_MODELS)
+    model = source.choice(_MODELS)
+    provider, asked, _, host = model
     agent = {"gen_ai.agent.name": source.choice(("support", "research")), "gen_ai.agent.id": "agent-1"}
     http = {
         "http.request.method": "POST",
@@ -246,7 +248,7 @@ def _spans(source: random.Random, tenant: int, number: int):
          "gen_ai.request.model": asked, "gen_ai.data_source.id": "docs", "app.step": 1, "app.retries": 0},
     )  # fmt: skip
     for turn in range(3):
-        yield Span.SPAN_KIND_CLIENT, f"chat {asked}", {**identity, **_chat(source, turn, provider, asked, answered, host)}
+        yield Span.SPAN_KIND_CLIENT, f"chat {asked}", {**identity, **_chat(source, turn, model)}
     yield (
         Span.SPAN_KIND_CLIENT,
         "embeddings text-embedding-3-small",
@@ -266,7 +268,8 @@ def _spans(source: random.Random, tenant: int, number: int):
         yield Span.SPAN_KIND_CLIENT, "POST", {**identity, **http, "http.request.resend_count": 0}
 
 
-def _chat(source: random.Random, turn: int, provider: str, asked: str, answered: str, host: str):
+def _chat(source: random.Random, turn: int, model: tuple[str, str, str, str]):
+    provider, asked, answered, host = model
     cached = source.choice((0, 0, 1024, 2048))
     attributes = {
         "gen_ai.operation.name": "chat",
