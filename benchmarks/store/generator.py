@@ -13,12 +13,13 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import ScopeSpans, Span
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
 SPANS_PER_TRACE = 10
 TENANTS = 200

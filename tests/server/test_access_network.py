@@ -60,10 +60,7 @@ def test_tls(tmp_path):
         with pytest.raises(StoreError, match="certificate verify failed"):
             Endpoint(server.url, certificate=other).ask("GET", "/health")
         command = [sys.executable, "-m", "tracium", "usage", "--data", str(server.data), "--json"]
-        assert (
-            json.loads(subprocess.run(command, capture_output=True, check=True, timeout=60).stdout)["tenants"]
-            == []
-        )
+        assert json.loads(subprocess.run(command, capture_output=True, check=True, timeout=60).stdout)["tenants"] == []
 
 
 def test_a_key_of_another_certificate(tmp_path):
