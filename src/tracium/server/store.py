@@ -86,7 +86,7 @@ class Store:
         Raises:
             StoreError: the store could not answer.
         """
-        statement = walled(sql, scope, self._kept.conditions())
+        statement = walled(sql, scope, self._kept.conditions(), is_spread=isinstance(self.location, Server))
         with self._as_store_error("answer"), self._engine.reader() as client:
             return list(client.query(statement, parameters=dict(parameters or {})).named_results())
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 TABLES: Final = {table.name: table.time for table in HELD}
 
 
-def walled(sql: str, scope: TenantScope, kept: Mapping[str, str] | None = None) -> str:
+def walled(sql: str, scope: TenantScope, kept: Mapping[str, str] | None = None, *, is_spread: bool = False) -> str:
     """A statement that sees of each table only what `scope` allows and what is kept, sub-queries included.
 
     The engine adds the conditions to every reading of the tables, whatever the statement says; a mistake in a statement
@@ -25,8 +25,11 @@ def walled(sql: str, scope: TenantScope, kept: Mapping[str, str] | None = None) 
         sql: a SELECT without a SETTINGS clause.
         scope: whose data it may see.
         kept: by table, SQL that holds for the rows that are neither past their retention nor erased.
+        is_spread: whether the tables may be those of a cluster, where each has a part of its own on every server.
     """
     conditions = {table: _condition(scope, kept.get(table) if kept else None) for table in TABLES}
+    if is_spread:
+        conditions |= {f"{table}_local": condition for table, condition in conditions.items()}
     filters = ", ".join(f"'{table}': {_quoted(condition)}" for table, condition in conditions.items() if condition)
     return f"{sql}\nSETTINGS additional_table_filters = {{{filters}}}" if filters else sql
 
