@@ -62,3 +62,8 @@ def make_pipeline(way):
 @pytest.fixture
 def pipeline(make_pipeline):
     return make_pipeline()
+
+
+def pytest_make_parametrize_id(val, argname):
+    """Bytes are no name for a test: some are made of random ids, and each process would have another name for it."""
+    return argname if isinstance(val, bytes) else None
