@@ -171,9 +171,16 @@ def test_model_columns(store):
 def test_a_span_that_ends_before_it_starts_keeps_its_end(store):
     """A clock that was set back makes no latency of 584 years, and the span still belongs to its end."""
     sent = span(end=1_800_000_000_000_000_000, milliseconds=-5)
+    sent.links.add(trace_id=bytes(16), span_id=bytes(8))
     store.commit([read_traces(request(sent).SerializeToString(), PROTOBUF)])
-    row = read(store, sent.trace_id, "Duration, toUnixTimestamp64Nano(EndTime) AS stop")
-    assert row == {"Duration": 0, "stop": 1_800_000_000_000_000_000}
+    columns = "Duration, toUnixTimestamp64Nano(EndTime) AS stop, `Links.TraceId` AS traces, `Links.SpanId` AS spans"
+    # As the exporter writes both: the two's complement, and no id for one of zeros.
+    assert read(store, sent.trace_id, columns) == {
+        "Duration": 2**64 - 5_000_000,
+        "stop": 1_800_000_000_000_000_000,
+        "traces": [""],
+        "spans": [""],
+    }
 
 
 def test_rows_of_the_collector(store):

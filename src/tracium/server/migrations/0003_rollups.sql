@@ -117,15 +117,18 @@ SELECT
     ScopeName,
     ScopeVersion,
     as_map(`span.attributes`) AS SpanAttributes,
-    if(`span.end_time_unix_nano` > `span.start_time_unix_nano`,
-       `span.end_time_unix_nano` - `span.start_time_unix_nano`, 0) AS Duration,
+    -- Where a clock was set back it is the two's complement, as the exporter writes it.
+    toUInt64(toInt64(least(`span.end_time_unix_nano`, 9223372036854775807))
+             - toInt64(least(`span.start_time_unix_nano`, 9223372036854775807))) AS Duration,
     transform(`span.status`.code, [0, 1, 2], ['Unset', 'Ok', 'Error'], '') AS StatusCode,
     `span.status`.message AS StatusMessage,
     arrayMap(e -> as_time(e.time_unix_nano), `span.events`) AS `Events.Timestamp`,
     arrayMap(e -> e.name, `span.events`) AS `Events.Name`,
     arrayMap(e -> plain_as_map(e.attributes), `span.events`) AS `Events.Attributes`,
-    arrayMap(l -> lower(hex(l.trace_id)), `span.links`) AS `Links.TraceId`,
-    arrayMap(l -> lower(hex(l.span_id)), `span.links`) AS `Links.SpanId`,
+    arrayMap(l -> if(l.trace_id = unhex('00000000000000000000000000000000'), '', lower(hex(l.trace_id))),
+             `span.links`) AS `Links.TraceId`,
+    arrayMap(l -> if(l.span_id = unhex('0000000000000000'), '', lower(hex(l.span_id))),
+             `span.links`) AS `Links.SpanId`,
     arrayMap(l -> l.trace_state, `span.links`) AS `Links.TraceState`,
     arrayMap(l -> plain_as_map(l.attributes), `span.links`) AS `Links.Attributes`
 FROM

@@ -74,7 +74,7 @@ def session(store: Store, asker: Principal, question: Question, session_id: str)
         asker.scope,
         f"""
         SELECT TraceId, SpanId, TenantId, UserId, Operation, SpanName, AgentName, Model, IsError, InputTokens, OutputTokens,
-            toUnixTimestamp64Nano(Timestamp) AS Started, toInt64(Duration) AS Lasted,
+            toUnixTimestamp64Nano(Timestamp) AS Started, greatest(toInt64(Duration), 0) AS Lasted,
             mapApply((key, value) -> (key, substringUTF8(value, 1, {TEXT_LENGTH})), SpanAttributes) AS Attributes
         FROM otel_traces
         WHERE SessionId = {literal(session_id)} AND SessionId != '' AND Operation != '' AND {question.within()}

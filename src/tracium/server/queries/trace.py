@@ -183,7 +183,7 @@ def named_span(
 
 _COLUMNS: Final = """
     TraceId, SpanId, ParentSpanId, TenantId, SpanName, SpanKind, ServiceName, toUnixTimestamp64Nano(Timestamp) AS Started,
-    toUnixTimestamp64Nano(EndTime) AS Ended, toInt64(Duration) AS Lasted, StatusCode, StatusMessage, ErrorType, Operation, Provider, Model, AgentName,
+    toUnixTimestamp64Nano(EndTime) AS Ended, greatest(toInt64(Duration), 0) AS Lasted, StatusCode, StatusMessage, ErrorType, Operation, Provider, Model, AgentName,
     IsModelCall, IsSettled, IsRecorded, IsPartlyUnknown, IsError,
     InputTokens, OutputTokens, CacheReadTokens, CacheWriteTokens, ReasoningTokens
 """
