@@ -10,7 +10,7 @@ RUN := $(UV) run --frozen --no-sync
 ONCE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-main test-openai test-frameworks test-arq test-llama-index test-wheel test-oldest lint format bench bench-web bench-store soak soak-queues screenshots bench-pages fuzz clean
+.PHONY: help setup demo test test-main test-openai test-frameworks test-arq test-llama-index test-wheel test-oldest lint format bench bench-web bench-store soak-store soak soak-queues screenshots bench-pages fuzz clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,8 +68,12 @@ bench: setup ## Print the figures: spans, agents, metrics, sampling, set_tenant,
 	$(RUN) python benchmarks/startup.py
 	$(RUN) python benchmarks/border/cost.py
 
-bench-store: setup ## Print how fast questions are answered, and what a span takes on disk (SPANS=10000000: so many in the store)
+bench-store: setup ## Print what the backend takes and answers, and what a span costs (SPANS=10000000: so many in the store)
+	$(RUN) python benchmarks/store/ingest.py --spans 200000 --per-request 20 --connections 50
 	$(RUN) python benchmarks/store/questions.py --spans $(or $(SPANS),10000000)
+
+soak-store: setup ## Kill the backend 50 times under load and count what it holds (some minutes)
+	$(RUN) python benchmarks/store/crash.py
 
 bench-web: setup ## Print what a request costs with each web framework, beside OpenTelemetry without tracium
 	$(RUN) python benchmarks/web/cost.py
