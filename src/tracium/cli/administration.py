@@ -5,11 +5,8 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from tracium.cli.backend import chosen_backend
-from tracium.exceptions import StoreError
+from tracium.cli.backend import chosen_backend, opened
 from tracium.server.client import Endpoint
-from tracium.server.extra import server_extra
-from tracium.server.location import Directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,15 +35,8 @@ def administration(context: click.Context, *, create: bool = False) -> Iterator[
 
         yield RemoteAdministration(backend)
         return
-    if isinstance(backend, Directory) and not create and not backend.engine.exists():
-        raise StoreError(
-            f"there is no store in {backend} yet. Start `tracium serve`, make a token, or name another directory with --data."
-        )
-    with server_extra(context.command_path):
+    with opened(context, backend, create=create) as store:
         from tracium.server.access.administration import Administration  # noqa: PLC0415 - needs the extra
         from tracium.server.access.principal import Principal  # noqa: PLC0415 - of one of two ways
-        from tracium.server.store import Store  # noqa: PLC0415 - loads the engine
 
-        opened = Store(backend, create=create)
-    with opened as store:
         yield Administration(store, Principal.operator())

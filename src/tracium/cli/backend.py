@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import click
 
 from tracium.cli.serve import chosen_location, store_options
+from tracium.exceptions import StoreError
 from tracium.server.client import Endpoint
+from tracium.server.extra import server_extra
 from tracium.server.location import Directory, Server
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+
+    from tracium.server.store import Store
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -37,6 +42,32 @@ def chosen_backend(context: click.Context) -> Endpoint | Directory | Server:
     if isinstance(location, Server) or not location.engine.exists():
         return location
     return _running(location) or location
+
+
+@contextlib.contextmanager
+def opened(context: click.Context, location: Directory | Server, *, create: bool) -> Iterator[Store]:
+    """The store itself, for a command that no server answers, while the block runs.
+
+    Args:
+        context: the command's.
+        location: what `chosen_backend` answered.
+        create: whether to make the store if there is none.
+
+    Raises:
+        MissingExtraError: a package of the backend is not installed.
+        StoreError: there is no store, or it cannot be opened.
+    """
+    if isinstance(location, Directory) and not create and not location.engine.exists():
+        raise StoreError(
+            f"there is no store in {location}: nothing was ever received there. "
+            "Start `tracium serve`, or name another directory with --data."
+        )
+    with server_extra(context.command_path):
+        from tracium.server.store import Store  # noqa: PLC0415 - loads the engine
+
+        store = Store(location, create=create)
+    with store:
+        yield store
 
 
 def _running(directory: Directory) -> Endpoint | None:

@@ -5,11 +5,8 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from tracium.cli.backend import chosen_backend
-from tracium.exceptions import StoreError
+from tracium.cli.backend import chosen_backend, opened
 from tracium.server.client import Endpoint
-from tracium.server.extra import server_extra
-from tracium.server.location import Directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,18 +30,15 @@ def keeper(context: click.Context, *, create: bool = False) -> Iterator[Keeper |
         StoreError: the store cannot be opened.
     """
     backend = chosen_backend(context)
-    if isinstance(backend, Directory) and not backend.engine.exists() and not create:
-        raise StoreError(f"there is no store in {backend}: nothing was ever received there. Start `tracium serve`.")
-    with server_extra(context.command_path):
-        if isinstance(backend, Endpoint):
-            from tracium.server.keeping.remote import RemoteKeeper  # noqa: PLC0415 - of one of two ways
+    if isinstance(backend, Endpoint):
+        from tracium.server.keeping.remote import RemoteKeeper  # noqa: PLC0415 - of one of two ways
 
-            yield RemoteKeeper(backend)
-            return
+        yield RemoteKeeper(backend)
+        return
+    with opened(context, backend, create=create) as store:
         from tracium.server.access.principal import Principal  # noqa: PLC0415 - of one of two ways
-        from tracium.server.keeping.keeper import Keeper  # noqa: PLC0415 - loads the engine
-        from tracium.server.store import Store  # noqa: PLC0415 - loads the engine
-    with Store(backend, create=create) as store:
+        from tracium.server.keeping.keeper import Keeper  # noqa: PLC0415 - needs the extra
+
         yield Keeper(store, Principal.operator())
 
 

@@ -15,6 +15,7 @@ from tracium.cli.backend import backend_options
 from tracium.cli.pricing import pricing
 from tracium.cli.terminal import print_table
 from tracium.server.extra import server_extra
+from tracium.server.sheet import safe_cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
     from tracium.server.prices.report import Price, PriceReport, Unpriced
 
-# What a spreadsheet takes for a formula: https://owasp.org/www-community/attacks/CSV_Injection
-_FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
 _PRICE_HEADINGS: Final = (
     "Provider",
     "Model",
@@ -90,19 +89,7 @@ def load(context: click.Context, /, *, path: Path, **_: Any) -> None:
 def _print(report: PriceReport) -> None:
     if report.prices:
         click.echo("US dollars for a million tokens")
-        headings = (
-            "Provider",
-            "Model",
-            "Tier",
-            "When",
-            "Input",
-            "Cached",
-            "Cache write",
-            "Output",
-            "Request",
-            "Source",
-        )
-        print_table(headings, map(_price_row, report.prices))
+        print_table(_PRICE_HEADINGS, map(_price_row, report.prices))
     if report.unpriced:
         click.echo("Without a price")
         print_table(_UNPRICED_HEADINGS, map(_unpriced_row, report.unpriced))
@@ -157,9 +144,5 @@ def _csv(report: PriceReport) -> str:
     writer.writeheader()
     told = report.to_json()
     for row in (*told["prices"], *told["unpriced"]):
-        writer.writerow({name: _safe_cell(value) for name, value in row.items()})
+        writer.writerow({name: safe_cell(value) if isinstance(value, str) else value for name, value in row.items()})
     return text.getvalue()
-
-
-def _safe_cell(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_STARTS) else value

@@ -5,10 +5,9 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Protocol
 
-from tracium.cli.backend import chosen_backend
+from tracium.cli.backend import chosen_backend, opened
 from tracium.exceptions import StoreError
 from tracium.server.client import Endpoint
-from tracium.server.extra import server_extra
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,9 +49,7 @@ def pricing(context: click.Context, *, create: bool = False) -> Iterator[Pricing
     if isinstance(backend, Endpoint):
         yield _Remote(backend)
         return
-    with server_extra(context.command_path):
-        from tracium.server.store import Store  # noqa: PLC0415 - loads the engine
-    with Store(backend, create=create) as store:
+    with opened(context, backend, create=create) as store:
         yield _Local(store)
 
 
