@@ -20,7 +20,7 @@ def rows(output):
     found = {}
     for line in output.splitlines():
         cells = re.split(r"\s{2,}", line.strip())
-        if len(cells) == 8 and cells[1].replace(",", "").isdigit():
+        if len(cells) == 9 and cells[1].replace(",", "").isdigit():
             found[cells[0]] = cells[1:]
     return found
 
@@ -56,9 +56,12 @@ def test_it_prints_what_each_tenant_did_and_ends(ran):
 def test_errors_and_unknown_usage_are_shown_where_they_are(ran):
     """One customer meets errors; a stream without usage makes a lower bound."""
     table = rows(ran.stdout)
-    assert {tenant for tenant, cells in table.items() if cells[4] != "0"} == {"initech"}
+    assert {tenant for tenant, cells in table.items() if cells[5] != "0"} == {"initech"}
     assert "≥" in table["org_123:workspace_456"][2]
     assert "≥" not in table["hooli"][2]
+    # what its tokens cost is known to that bound, too
+    assert table["org_123:workspace_456"][4].startswith("≥ $")
+    assert table["hooli"][4].startswith("$")
 
 
 def test_it_leaves_the_backend_up_until_it_is_interrupted():

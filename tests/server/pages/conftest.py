@@ -29,8 +29,9 @@ def company(tmp_path_factory):
         yield server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium():
+    # For one file only: while it is open an event loop runs in this thread, and other tests have loops of their own.
     if _CHROMIUM is None:
         if os.environ.get("CI") == "true":
             pytest.fail("chromium is not installed: apt-get install chromium")
