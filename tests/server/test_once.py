@@ -148,6 +148,18 @@ def test_a_repetition_after_a_restart(tmp_path, tenant):
     assert _stored(tmp_path, tenant) == "2 2 1 7"
 
 
+def test_a_note_that_cannot_be_read(tmp_path, tenant):
+    """What this release cannot read of a write that was interrupted is dropped, and the server serves."""
+    with Serving(tmp_path) as server:
+        assert server.end() == 0
+    with Journal(tmp_path / "journal") as journal:
+        journal.put(Note("traces", "0" * 32, b"\x0a\xff no request"))
+    with Serving(tmp_path) as server:
+        assert server.send(body(span(tenant)))[0] == 200
+        assert server.end() == 0
+    assert _stored(tmp_path, tenant).startswith("1 1")
+
+
 def test_the_journal(tmp_path):
     """A note comes back whole, a shorter one over a longer one too; one that is torn or cleared does not."""
     with Journal(tmp_path / "journal") as journal:

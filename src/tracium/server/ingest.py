@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
     from tracium.server.batch import Batch
+
+_logger: Final = logging.getLogger(__name__)
 
 _SETTINGS: Final = {
     "format_schema_source": "string",
@@ -86,7 +89,12 @@ class Ingest:
         if note is None or self._journal is None:
             return None
         self._doubtful = note
-        self._write_noted(self._journal, note)
+        try:
+            self._write_noted(self._journal, note)
+        except UnreadableError as error:
+            # Nobody was told that it is stored, and nothing of it is.
+            _logger.warning("a write that had been interrupted cannot be read any more, and is dropped: %s", error)
+            return None
         return f"{len(note.body)} bytes of {note.signal}"
 
     def wipe(self) -> None:
