@@ -18,7 +18,17 @@ class Serving:
         self.data = data
         environ = {name: value for name, value in os.environ.items() if not name.startswith(("OTEL_", "TRACIUM_"))}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tracium", "serve", "--data", str(data), "--port", "0", *options],
+            # Without a directory the options name a server.
+            [
+                sys.executable,
+                "-m",
+                "tracium",
+                "serve",
+                *(("--data", str(data)) if data else ()),
+                "--port",
+                "0",
+                *options,
+            ],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
