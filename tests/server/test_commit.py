@@ -122,6 +122,12 @@ class _StuckStore:
     def commit(self, _batches):
         self.may_go_on.wait(10)
 
+    def rows(self, scope, sql, parameters=None):
+        """It has no tokens, whatever other tests made in the store."""
+        if "tracium_tokens" in sql:
+            return [{"made": 0, "revoked": 0}] if "count()" in sql else []
+        return self._store.rows(scope, sql, parameters)
+
 
 async def test_overload_is_answered_before_anything_is_accepted(store):
     """With the budget used up a request gets 503 and Retry-After, and the next one after that is taken again."""
