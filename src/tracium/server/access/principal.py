@@ -6,7 +6,6 @@ import enum
 from dataclasses import dataclass
 from typing import Final, Self
 
-from tracium.server.access.refusal import ForbiddenError
 from tracium.server.scope import TenantScope
 
 
@@ -73,20 +72,3 @@ class Principal:
     def may(self, grant: Grant) -> bool:
         """Whether what `grant` stands for is shown."""
         return grant in self.grants
-
-    def narrow(self, wanted: TenantScope) -> TenantScope:
-        """What a question may see: what it asks for, within what this principal sees.
-
-        Args:
-            wanted: what it asks for; `TenantScope.all` stands for everything that is to be seen.
-
-        Raises:
-            ForbiddenError: it asks for a tenant that is not to be seen, whether there is one or not.
-        """
-        if self.scope.tenants is None:
-            return wanted
-        for tenant in wanted.tenants or ():
-            # A pattern begins with what its tenants begin with.
-            if not self.scope.allows(tenant):
-                raise ForbiddenError(f"this token does not see the tenant {tenant!r}.")
-        return self.scope if wanted.tenants is None else wanted

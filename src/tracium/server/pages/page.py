@@ -53,11 +53,6 @@ class Page:
         return self.principal.may(Grant.COST)
 
     @property
-    def shows_content(self) -> bool:
-        """Whether prompts and answers are."""
-        return self.principal.may(Grant.CONTENT)
-
-    @property
     def shows_traces(self) -> bool:
         """Whether more than numbers is."""
         return self.principal.kind in {Kind.READ, Kind.ADMIN}

@@ -14,7 +14,7 @@ from tracium.server.access.principal import Grant
 from tracium.server.prices.key import KEY_COLUMNS
 from tracium.server.queries.beside import beside
 from tracium.server.queries.relations import CALL_SUMS, REQUEST_SUMS, calls, requests
-from tracium.server.usage import CallUsage, Change, Usage
+from tracium.server.usage import Change, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -256,11 +256,6 @@ def request_numbers(row: Row | None) -> dict[str, Any]:
 def usage(asker: Principal, of_requests: Row | None, of_calls: Row | None) -> Usage:
     """The numbers of requests and calls together."""
     return Usage(**request_numbers(of_requests), **call_numbers(of_calls), **money(asker, of_calls))
-
-
-def call_usage(asker: Principal, row: Row | None) -> CallUsage:
-    """The numbers of calls."""
-    return CallUsage(**call_numbers(row), **money(asker, row))
 
 
 def change(now: Usage, before: Usage) -> Change:
