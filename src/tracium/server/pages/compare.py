@@ -32,21 +32,27 @@ def compare_page(page: Page, store: Store) -> Response:
     chosen = page.view.tenants
     if len(chosen) > MOST:
         raise ValueError(f"at most {MOST} tenants are compared at once, not {len(chosen)}")
-    largest = tenants(store, page.principal, page.question_of_all, limit=MOST, compare=False).rows
-    names = [row.tenant for row in largest if row.tenant is not None]
-    comparison = _compared(page, store) if len(chosen) >= _LEAST else None
-    pairs = [("tenant", name) for name in chosen]
-    return page.render(
+    asked: dict[str, Callable[[], object]] = {"comparison": lambda: _compared(page, store)}
+    if len(chosen) < _LEAST:
+        asked = {"largest": lambda: _largest(page, store)}
+    return page.answer(
         "compare.html",
+        store,
+        asked,
         title="Compare",
-        comparison=comparison,
-        words=list(_words(comparison)) if comparison else [],
+        compares=len(chosen) >= _LEAST,
+        words=words,
         chosen=chosen,
         most=MOST,
-        largest=names,
-        csv=page.export("compare.csv", tenant=[name for _, name in pairs]),
-        json=page.export("compare.json", tenant=[name for _, name in pairs]),
+        csv=page.export("compare.csv", tenant=chosen),
+        json=page.export("compare.json", tenant=chosen),
     )
+
+
+def _largest(page: Page, store: Store) -> list[str]:
+    """The tenants to begin with."""
+    found = tenants(store, page.principal, page.question_of_all, limit=MOST, compare=False).rows
+    return [row.tenant for row in found if row.tenant is not None]
 
 
 def _compared(page: Page, store: Store) -> Comparison:
@@ -56,7 +62,7 @@ def _compared(page: Page, store: Store) -> Comparison:
     return compare(store, page.principal, page.question, page.view.tenants, bucket=bucket)
 
 
-def _words(comparison: Comparison) -> Iterator[tuple[str, str]]:
+def words(comparison: Comparison) -> Iterator[tuple[str, str]]:
     """What stands out, as tenant and sentence."""
     for row in comparison.rows:
         said = [sentence for sentence in _said(row, comparison.all) if sentence]

@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 
 def errors_page(page: Page, store: Store) -> Response:
     """``GET /errors``."""
-    return page.render(
+    return page.answer(
         "errors.html",
+        store,
+        {"report": lambda: errors(store, page.principal, page.question)},
         title="Errors",
-        report=errors(store, page.principal, page.question),
         csv=page.export("errors.csv"),
         json=page.export("errors.json"),
     )

@@ -20,15 +20,16 @@ _TOP: Final = 8
 def overview_page(page: Page, store: Store) -> Response:
     """``GET /overview``."""
     asker, question, compare = page.principal, page.question, page.view.compare
-    whole = overview(store, asker, question, compare=compare)
     by: TenantOrder = "cost" if page.shows_cost else "tokens"
-    top = tenants(store, asker, question, sort=by, limit=_TOP, compare=False)
-    return page.render(
+    return page.answer(
         "overview.html",
+        store,
+        {
+            "whole": lambda: overview(store, asker, question, compare=compare),
+            "top": lambda: tenants(store, asker, question, sort=by, limit=_TOP, compare=False),
+            "models": lambda: models(store, asker, question).rows[:_TOP],
+        },
         title="Overview",
-        whole=whole,
-        top=top,
-        models=models(store, asker, question).rows[:_TOP],
         csv=page.export("overview.csv"),
         json=page.export("overview.json"),
     )

@@ -20,6 +20,6 @@ PAGES: Final = (
     PageRoute("/traces/{trace_id}/spans/{span_id}", trace.span_page, TRACES, trace.OWN),
     PageRoute("/errors", errors.errors_page, TRACES, rows="errors"),
     PageRoute("/session", session.session_page, TRACES, session.OWN),
-    PageRoute("/usage", usage.usage_page, NUMBERS, rows="usage"),
+    PageRoute("/usage", usage.usage_page, NUMBERS, usage.OWN, rows="usage"),
     PageRoute("/settings", settings.settings_page, ADMIN, settings.OWN),
 )

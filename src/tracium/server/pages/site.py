@@ -11,15 +11,14 @@ from starlette.middleware import Middleware
 from starlette.responses import RedirectResponse
 from starlette.routing import Route, Router
 
-from tracium.exceptions import StoreError
 from tracium.server.access.route import ANYONE, EVERY_KIND, Audience, GuardedMount, GuardedRoute
 from tracium.server.pages.assets import Assets
+from tracium.server.pages.failure import FAILURES, failure
 from tracium.server.pages.page import Page
 from tracium.server.pages.problem import ProblemPages, problem
 from tracium.server.pages.signin import SignIn
 from tracium.server.pages.templating import environment
 from tracium.server.pages.view import View
-from tracium.server.unavailable import unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -90,7 +89,8 @@ class Site:
         """The page's URL with an ending: the way to the same rows in the API."""
 
         def export(page: Page) -> Response:
-            own = {name: page.view.all(name) for name in route.own}
+            # From the first row on: not every endpoint gives its rows by pages.
+            own = {name: page.view.all(name) for name in route.own - {"cursor"}}
             return RedirectResponse(page.export(f"{route.rows}.{form}", **own), 307)
 
         return self._guarded(route, export)
@@ -100,12 +100,8 @@ class Site:
             try:
                 view = View.read(request.url.path, request.query_params, datetime.now(UTC), route.own)
                 return answer(Page(request, view, request.state.principal, self._templates))
-            except ValueError as error:
-                return problem(self._templates, request, 400, str(error))
-            except LookupError as error:
-                return problem(self._templates, request, 404, str(error.args[0]) if error.args else "")
-            except StoreError as error:
-                return problem(self._templates, request, 503, unavailable(error, request.state.principal))
+            except FAILURES as error:
+                return problem(self._templates, request, *failure(error, request.state.principal))
 
         return endpoint
 

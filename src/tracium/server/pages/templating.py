@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from tracium.server.pages.assets import Assets
     from tracium.server.queries.compare import TenantCourse
+    from tracium.server.queries.facets import Facet
     from tracium.server.queries.series import Point
 
 
@@ -44,13 +45,18 @@ def environment(assets: Assets) -> Environment:
         "spark": sparkline.line,
         "unknown": formatting.unknown,
     }
-    made.filters |= {"across": _across, "pairs": _pairs}
+    made.filters |= {"across": _across, "of": _of, "pairs": _pairs}
     return made
 
 
 def _pairs(points: Iterable[Point], *names: str) -> list[tuple[datetime, list[object]]]:
     """The rows of a chart out of points: a moment, and a value for each name."""
     return [(point.time, [getattr(point, name) for name in names]) for point in points]
+
+
+def _of(found: Iterable[Facet], field: str) -> list[str]:
+    """The values of one field out of facets of several."""
+    return [one.value for one in found if one.field == field]
 
 
 def _across(courses: Sequence[TenantCourse], name: str) -> list[tuple[datetime, list[object]]]:

@@ -13,6 +13,8 @@ from tracium.server.queries.series import overview
 from tracium.server.queries.traces import traces
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from starlette.responses import Response
 
     from tracium.server.pages.page import Page
@@ -28,16 +30,23 @@ def tenant_page(page: Page, store: Store) -> Response:
     if not view.tenants and not view.none:
         return RedirectResponse(view.link("/tenants"), 303)
     name = ", ".join(view.tenants) if view.tenants else "(none)"
-    return page.render(
+    asked: dict[str, Callable[[], object]] = {
+        "whole": lambda: overview(store, asker, question, compare=view.compare),
+        "models": lambda: models(store, asker, question).rows,
+    }
+    # Only who may read traces sees names out of them.
+    if page.shows_traces:
+        asked |= {
+            "names": lambda: facets(store, asker, question, (Field.AGENT, Field.USER), limit=_NAMES).rows,
+            "errors": lambda: errors(store, asker, question, limit=_RECENT).rows,
+            "traces": lambda: traces(store, asker, question, limit=_RECENT).rows,
+        }
+    return page.answer(
         "tenant.html",
+        store,
+        asked,
         title=name,
         name=name,
-        whole=overview(store, asker, question, compare=view.compare),
-        models=models(store, asker, question).rows,
-        # Only who may read traces sees names out of them.
-        names=facets(store, asker, question, (Field.AGENT, Field.USER), limit=_NAMES).rows if page.shows_traces else (),
-        errors=errors(store, asker, question, limit=_RECENT).rows if page.shows_traces else (),
-        traces=traces(store, asker, question, limit=_RECENT).rows if page.shows_traces else (),
         csv=page.export("models.csv"),
         json=page.export("overview.json"),
     )

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from tracium.server.pages.page import Page
+    from tracium.server.queries.tenants import TenantsReport
     from tracium.server.store import Store
 
 OWN: Final = frozenset({"search", "sort", "order", "cursor"})
@@ -24,23 +25,28 @@ def tenants_page(page: Page, store: Store) -> Response:
         raise ValueError(f"sort={sort!r} is no column of this table: choose from {', '.join(TENANT_ORDERS)}")
     if order not in {"asc", "desc"}:
         raise ValueError(f"order={order!r} is neither asc nor desc")
-    report = tenants(
-        store,
-        page.principal,
-        page.question,
-        search=view.get("search"),
-        sort=cast("TenantOrder", sort),
-        ascending=order == "asc",
-        limit=_ROWS,
-        after=view.get("cursor"),
-        compare=view.compare,
-    )
-    return page.render(
+    own = {"search": view.get("search"), "sort": sort, "order": order}
+
+    def report() -> TenantsReport:
+        return tenants(
+            store,
+            page.principal,
+            page.question,
+            search=view.get("search"),
+            sort=cast("TenantOrder", sort),
+            ascending=order == "asc",
+            limit=_ROWS,
+            after=view.get("cursor"),
+            compare=view.compare,
+        )
+
+    return page.answer(
         "tenants.html",
+        store,
+        {"report": report},
         title="Tenants",
-        report=report,
         sort=sort,
         order=order,
-        csv=page.export("tenants.csv", search=view.get("search"), sort=sort, order=order),
-        json=page.export("tenants.json", search=view.get("search"), sort=sort, order=order),
+        csv=page.export("tenants.csv", **own),
+        json=page.export("tenants.json", **own),
     )

@@ -18,23 +18,23 @@ if TYPE_CHECKING:
 
 _ROWS: Final = 50
 _NAMES: Final = 30
+_FACETS: Final = (Field.SERVICE, Field.MODEL, Field.OPERATION)
 FILTERS: Final = ("status", "service", "model", "agent", "user", "session", "operation", "text", "minimum_ms")
 OWN: Final = frozenset({*FILTERS, "cursor"})
 
 
 def traces_page(page: Page, store: Store) -> Response:
     """``GET /traces``."""
-    view = page.view
-    report = traces(store, page.principal, page.question, _wanted(page), limit=_ROWS, after=view.get("cursor"))
-    found = facets(
-        store, page.principal, page.question, (Field.SERVICE, Field.MODEL, Field.OPERATION), limit=_NAMES
-    ).rows
+    view, asker, question, wanted = page.view, page.principal, page.question, _wanted(page)
     own = {name: view.get(name) for name in FILTERS}
-    return page.render(
+    return page.answer(
         "traces.html",
+        store,
+        {
+            "found": lambda: facets(store, asker, question, _FACETS, limit=_NAMES).rows,
+            "report": lambda: traces(store, asker, question, wanted, limit=_ROWS, after=view.get("cursor")),
+        },
         title="Traces",
-        report=report,
-        facets={name: [one.value for one in found if one.field == name] for name in ("service", "model", "operation")},
         filters=own,
         filtered=any(own.values()),
         csv=page.export("traces.csv", **own),

@@ -24,6 +24,8 @@ async function take(enliven) {
     if (answer.redirected) location.reload();
     if (!answer.ok) throw new Error(String(answer.status));
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+    // What broke off in the middle is not to take the place of what is whole.
+    if (fresh.querySelector("[data-failed]")) throw new Error("a part of the page is missing");
     for (const old of main.querySelectorAll("[data-live]")) {
       const next = fresh.getElementById(old.id);
       if (next) swap(old, document.importNode(next, true), enliven);
