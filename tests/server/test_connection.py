@@ -5,15 +5,31 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
+import pytest
 import uvicorn
 from starlette.applications import Starlette
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.routing import Route
 from uvicorn.server import ServerState
 
 from tracium.server.connection import Connection
 
-APP = Starlette(routes=[Route("/", lambda _request: PlainTextResponse("fine"))])
+LARGE = b"x" * 2**20
+
+
+async def told(request):
+    """What the server takes for the request's headers, after its body."""
+    await request.body()
+    return PlainTextResponse(f"{request.headers.getlist('host')} {request.headers.get('x-late')} fine")
+
+
+APP = Starlette(
+    routes=[
+        Route("/", lambda _request: PlainTextResponse("fine")),
+        Route("/told", told, methods=["POST"]),
+        Route("/large", lambda _request: StreamingResponse(LARGE for _ in range(64))),
+    ]
+)
 
 
 @contextlib.asynccontextmanager
@@ -83,3 +99,71 @@ async def test_too_many_connections():
         await first_writer.wait_closed()
         await asyncio.sleep(0.05)
         assert (await ask(*await connect())).startswith(b"HTTP/1.1 200")
+
+
+GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n"
+CHUNKED = GET + b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("head", "rest", "drop"),
+    [
+        (GET + b"Content-Length: 999999\r\n\r\n", b"", b"x"),
+        (CHUNKED, b"", b"1\r\nx\r\n"),
+        (CHUNKED + b"5;", b"", b"extended"),
+        (GET + b"Content-Length: 1\r\n\r\n", b"x", b""),
+        (GET + b"\r\n", b"", b"\r\n"),
+    ],
+    ids=["announced", "chunks", "an extension of a chunk", "after the answer", "empty lines"],
+)
+async def test_a_body_that_never_ends(head, rest, drop):
+    """What nobody reads is not waited for without end, nor is what comes after an answer and is no request."""
+    async with listening(body_seconds=0.1, head_seconds=0.2) as connect:
+        reader, writer = await connect()
+        writer.write(head)
+        await reader.readuntil(b"fine")
+        writer.write(rest)
+        dripping = asyncio.create_task(drip(writer, drop))
+        assert await asyncio.wait_for(reader.read(), 4) == b""
+        dripping.cancel()
+
+
+async def drip(writer, part):
+    while True:
+        writer.write(part)
+        await asyncio.sleep(0.02)
+
+
+async def test_an_answer_that_is_not_read():
+    """A client that asks and does not read is cut off."""
+    async with listening(answer_seconds=0.1) as connect:
+        _, writer = await connect()
+        # Less than the answer fits into what lies between.
+        writer.transport.pause_reading()
+        writer.write(b"GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        async with asyncio.timeout(10):
+            while not writer.transport.is_closing():
+                with contextlib.suppress(ConnectionError):
+                    writer.write(b"\r\n")
+                    await writer.drain()
+                await asyncio.sleep(0.02)
+
+
+async def test_a_header_behind_the_body():
+    """What a proxy has not looked at is no header."""
+    async with listening() as connect:
+        reader, writer = await connect()
+        writer.write(
+            b"POST /told HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+            b"1\r\nx\r\n0\r\nX-Late: yes\r\nHost: evil\r\n\r\n"
+        )
+        assert (await reader.readuntil(b"fine")).endswith(b"['localhost'] None fine")
+
+
+async def test_a_target_that_names_a_host():
+    """It counts, whatever the Host header says."""
+    async with listening() as connect:
+        for target, host in ((b"http://a.example/told?x", b"a.example"), (b"http://[::1]:80/told", b"[::1]:80")):
+            reader, writer = await connect()
+            writer.write(b"POST " + target + b" HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")
+            assert (await reader.readuntil(b"fine")).endswith(b"['" + host + b"'] None fine")

@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from starlette.requests import ClientDisconnect
-from starlette.responses import Response
-
+from tracium.server.body import receive
 from tracium.server.encoding import decompress
 from tracium.server.parsing import media_type
-from tracium.server.refusal import BodyTimeoutError, Refusal
+from tracium.server.refusal import Refusal
 from tracium.server.reply import refusal, success
 
 if TYPE_CHECKING:
     from starlette.requests import Request
+    from starlette.responses import Response
 
     from tracium.server.batch import Signal
     from tracium.server.budget import Share
@@ -47,29 +46,15 @@ class Receiver:
                 reading = await self._intake.take(signal, body, content_type, request.state.principal, share)
         except Refusal as cause:
             return refusal(request, cause)
-        except ClientDisconnect:
-            return Response(status_code=400)
         return success(content_type, signal, reading)
 
     async def _body(self, request: Request, share: Share) -> bytes:
-        received = await self._receive(request, share)
+        limits = self._intake.limits
+        received = await receive(request, limits.body_seconds, lambda length: self._intake.admit(length, share))
         encoding = request.headers.get("content-encoding", "")
         if not encoding:
             return received
         # However small, it may unfold to the limit.
-        body = await asyncio.to_thread(decompress, received, encoding, self._intake.limits.body_bytes)
+        body = await asyncio.to_thread(decompress, received, encoding, limits.body_bytes)
         share.grow_to(len(body))
         return body
-
-    async def _receive(self, request: Request, share: Share) -> bytes:
-        seconds = self._intake.limits.body_seconds
-        self._intake.admit(int(request.headers.get("content-length", 0)), share)
-        body = bytearray()
-        try:
-            async with asyncio.timeout(seconds):
-                async for chunk in request.stream():
-                    body += chunk
-                    self._intake.admit(len(body), share)
-        except TimeoutError as error:
-            raise BodyTimeoutError(f"the body did not arrive within {seconds:g} seconds. Send it again.") from error
-        return bytes(body)

@@ -14,7 +14,7 @@ class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not a fault of
 
 
 class BadBodyError(Refusal):
-    """The body is not an OTLP request."""
+    """The body is not what is asked for."""
 
     status = 400
 
@@ -27,12 +27,12 @@ class BodyTimeoutError(Refusal):
 
 
 class BodyTooLargeError(Refusal):
-    """The body is larger than the receiver takes."""
+    """The body is larger than is taken."""
 
     status = 413
 
-    def __init__(self, limit: int) -> None:
-        super().__init__(f"the body has more than {limit} bytes, uncompressed. Send smaller batches.")
+    def __init__(self, limit: int, advice: str = "Send smaller batches.") -> None:
+        super().__init__(f"the body has more than {limit} bytes, uncompressed. {advice}")
 
 
 class UnknownEncodingError(Refusal):

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tracium.server.store import Store
 
 _SESSION: Final = timedelta(hours=12)
+_TENANT_LENGTH: Final = 255
 
 
 class Administration:
@@ -44,11 +45,13 @@ class Administration:
         """Make a token.
 
         Raises:
-            ValueError: it would be past its time already.
+            ValueError: it would be past its time already, or a tenant is none.
             StoreError: it could not be written.
         """
         if expires is not None and expires <= datetime.now(UTC):
             raise ValueError(f"a token that expires at {expires.isoformat()} would never have held.")
+        if strange := [tenant for tenant in permit.tenants if len(tenant) > _TENANT_LENGTH]:
+            raise ValueError(f"{strange[0][:50]!r}… is no tenant: an id has at most {_TENANT_LENGTH} characters.")
         self._note("token.create", name, detail=_described(permit))
         made = Made(*self._tokens.make(permit, name=name, expires=expires))
         self._changed()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,7 +17,8 @@ from tracium.server.access.permit import Permit
 from tracium.server.access.principal import Kind
 from tracium.server.access.refusal import ForbiddenError, UnauthenticatedError
 from tracium.server.access.token import id_of, is_session
-from tracium.server.refusal import BodyTimeoutError, BodyTooLargeError, Refusal
+from tracium.server.body import json_object
+from tracium.server.refusal import Refusal
 from tracium.server.unavailable import unavailable
 
 if TYPE_CHECKING:
@@ -30,8 +30,7 @@ if TYPE_CHECKING:
     from tracium.server.access.principal import Principal
     from tracium.server.store import Store
 
-_BODY_BYTES: Final = 64 * 1024
-_BODY_SECONDS: Final = 10
+_TOKEN: Final = ("kind", "tenants", "grants", "name", "expires")
 _NAME_LENGTH: Final = 255
 _MOST_ENTRIES: Final = 10_000
 
@@ -46,7 +45,7 @@ class AccessApi:
     async def make_token(self, request: Request) -> Response:
         """``POST /api/v1/tokens`` with kind, tenants, grants, name and expires: the one answer that has the secret."""
         try:
-            told = await _json_of(request)
+            told = await json_object(request, _TOKEN)
             permit, name, expires = _permit(told), _text(told, "name"), _moment(told.get("expires"))
             made = await asyncio.to_thread(self._administration(request).make, permit, name, expires)
         except (ValueError, Refusal, StoreError) as error:
@@ -87,7 +86,7 @@ class AccessApi:
     async def log_in(self, request: Request) -> Response:
         """``POST /api/v1/session`` with a token: the browser gets a cookie of its own for it."""
         try:
-            token = _text(await _json_of(request), "token")
+            token = _text(await json_object(request, ("token",)), "token")
             if is_session(token):
                 # Else a session that was copied could be made to last for ever.
                 raise UnauthenticatedError(shown=True)
@@ -146,43 +145,23 @@ def _failed(request: Request, error: Exception) -> Response:
     return JSONResponse({"error": str(error)}, 400)
 
 
-async def _json_of(request: Request) -> dict[str, Any]:
-    """The request's body, which is a small object."""
-    # No page can send this type elsewhere without asking first, and it is not told yes.
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        raise ValueError("the body has to be JSON: send Content-Type: application/json.")
-    body = bytearray()
-    try:
-        # Whoever has no token yet must not hold connections for as long as they like.
-        async with asyncio.timeout(_BODY_SECONDS):
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > _BODY_BYTES:
-                    raise BodyTooLargeError(_BODY_BYTES)
-    except TimeoutError as error:
-        raise BodyTimeoutError(f"the body did not arrive within {_BODY_SECONDS} seconds. Send it again.") from error
-    try:
-        value = json.loads(bytes(body))
-    except (ValueError, RecursionError) as error:
-        raise ValueError("the body is not JSON.") from error
-    if not isinstance(value, dict):
-        raise ValueError("the body has to be a JSON object.")  # noqa: TRY004 - it is the client's
-    return value
-
-
 def _permit(told: dict[str, Any]) -> Permit:
     return Permit.of(_text(told, "kind"), _texts(told, "tenants"), _texts(told, "grants"))
 
 
 def _text(told: dict[str, Any], name: str) -> str:
-    value = told.get(name) or ""
+    value = told.get(name)
+    if value is None:
+        return ""
     if not isinstance(value, str) or len(value) > _NAME_LENGTH:
         raise ValueError(f"{name} has to be text of at most {_NAME_LENGTH} characters.")
     return value
 
 
 def _texts(told: dict[str, Any], name: str) -> list[str]:
-    value = told.get(name) or []
+    value = told.get(name)
+    if value is None:
+        return []
     if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
         raise ValueError(f"{name} has to be a list of text.")
     return value

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -12,9 +11,12 @@ from typing import TYPE_CHECKING, Any, Final
 from starlette.responses import JSONResponse, Response
 
 from tracium.exceptions import StoreError
+from tracium.server.access.answer import refused
+from tracium.server.body import json_object
 from tracium.server.keeping.held import Signal
 from tracium.server.keeping.keeper import Keeper
 from tracium.server.keeping.subject import Person
+from tracium.server.refusal import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +27,8 @@ if TYPE_CHECKING:
     from tracium.server.store import Store
 
 _logger: Final = logging.getLogger(__name__)
-_MOST_BYTES: Final = 64 * 1024
+_RULE: Final = ("signal", "tenant", "days")
+_PERSON: Final = ("tenant", "user")
 _TENANT_LENGTH: Final = 255
 # How many erasures can be asked about after they have ended.
 _REMEMBERED: Final = 100
@@ -59,16 +62,16 @@ class KeepingApi:
 
     def retention(self, request: Request) -> Response:
         """``GET /api/v1/store/retention``: every rule that holds."""
-        return _answered(lambda: {"rules": [rule.to_json() for rule in self._keeper(request).rules()]})
+        return _answered(request, lambda: {"rules": [rule.to_json() for rule in self._keeper(request).rules()]})
 
     async def set_retention(self, request: Request) -> Response:
         """``PUT /api/v1/store/retention`` with signal, days (null takes the rule back) and tenant (null: all)."""
         try:
-            told = await _told(request)
+            told = await json_object(request, _RULE)
             signal, tenant, days = _signal(told), _name(told, "tenant"), _days(told)
             await asyncio.to_thread(self._keeper(request).set_rule, signal, tenant, days)
-        except (ValueError, StoreError) as error:
-            return _failed(error)
+        except (ValueError, Refusal, StoreError) as error:
+            return _failed(request, error)
         return await asyncio.to_thread(self.retention, request)
 
     def apply_retention(self, request: Request) -> Response:
@@ -78,15 +81,15 @@ class KeepingApi:
             expired = self._keeper(request).apply()
             return {"partitions": expired.partitions, "rows": expired.rows}
 
-        return _answered(applied)
+        return _answered(request, applied)
 
     async def erase(self, request: Request) -> Response:
         """``POST /api/v1/store/erasures`` with tenant, user or both: begins; the answer says where to ask how far it is."""
         try:
-            told = await _told(request)
+            told = await json_object(request, _PERSON)
             person = Person(_name(told, "tenant"), _name(told, "user"))
-        except ValueError as error:
-            return _failed(error)
+        except (ValueError, Refusal) as error:
+            return _failed(request, error)
         self._numbers += 1
         number, erasing = str(self._numbers), _Erasing()
         self._erasing[number] = erasing
@@ -107,11 +110,11 @@ class KeepingApi:
 
     def size(self, request: Request) -> Response:
         """``GET /api/v1/store/size``: how much there is, by table, tenant and day."""
-        return _answered(lambda: self._keeper(request).sizes().to_json())
+        return _answered(request, lambda: self._keeper(request).sizes().to_json())
 
     def snapshot(self, request: Request) -> Response:
         """``POST /api/v1/store/snapshots``: hold this moment fast, for whoever can read the data directory to copy."""
-        return _answered(lambda: self._keeper(request).snapshot().to_json())
+        return _answered(request, lambda: self._keeper(request).snapshot().to_json())
 
     def drop_snapshot(self, request: Request) -> Response:
         """``DELETE /api/v1/store/snapshots/{id}``: let it go."""
@@ -120,7 +123,7 @@ class KeepingApi:
             self._keeper(request).drop_snapshot(request.path_params["id"])
             return {}
 
-        return _answered(dropped)
+        return _answered(request, dropped)
 
     def _keeper(self, request: Request) -> Keeper:
         return Keeper(self._store, request.state.principal, request.client.host if request.client else "")
@@ -134,38 +137,17 @@ async def _run(keeper: Keeper, person: Person, erasing: _Erasing) -> None:
         erasing.error = str(error)
 
 
-def _answered(answer: Callable[[], dict[str, Any]]) -> Response:
+def _answered(request: Request, answer: Callable[[], dict[str, Any]]) -> Response:
     try:
         return JSONResponse(answer())
     except StoreError as error:
-        return _failed(error)
+        return _failed(request, error)
 
 
-def _failed(error: Exception) -> Response:
+def _failed(request: Request, error: Exception) -> Response:
+    if isinstance(error, Refusal):
+        return refused(request.scope, error)
     return JSONResponse({"error": str(error)}, 503 if isinstance(error, StoreError) else 400)
-
-
-async def _told(request: Request) -> dict[str, Any]:
-    """The JSON object of a request.
-
-    Raises:
-        ValueError: it is none, or too large.
-    """
-    # No page can send this type elsewhere without asking first, and it is not told yes.
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        raise ValueError("the body has to be JSON: send Content-Type: application/json.")
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _MOST_BYTES:
-            raise ValueError(f"a request about the store has at most {_MOST_BYTES} bytes.")
-    try:
-        told = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise ValueError("the body is not JSON.") from error
-    if not isinstance(told, dict):
-        raise ValueError("the body has to be a JSON object.")  # noqa: TRY004 - it is the client's
-    return told
 
 
 def _signal(told: dict[str, Any]) -> Signal:
@@ -183,7 +165,10 @@ def _name(told: dict[str, Any], name: str) -> str | None:
 
 
 def _days(told: dict[str, Any]) -> int | None:
-    days = told.get("days")
+    if "days" not in told:
+        # Left out by mistake it would take the rule back.
+        raise ValueError("days is missing: say for how many, or null to take the rule back.")
+    days = told["days"]
     if days is not None and (not isinstance(days, int) or isinstance(days, bool)):
         raise ValueError(f"days={days!r} is neither a whole number nor null.")
     return days

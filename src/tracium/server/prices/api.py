@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from starlette.responses import JSONResponse, Response
 
 from tracium.exceptions import StoreError
+from tracium.server.access.answer import refused
 from tracium.server.access.audit import Audit
+from tracium.server.body import json_object
 from tracium.server.prices.book import book
 from tracium.server.prices.catalogue import LookUpError
 from tracium.server.prices.report import report
 from tracium.server.prices.repricing import reprice
+from tracium.server.refusal import Refusal
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -43,9 +45,11 @@ class PricesApi:
     async def load(self, request: Request) -> Response:
         """``PUT /api/v1/prices`` with name and toml, a file of overrides: it takes the place of the one before."""
         try:
-            told = await _told(request)
+            told = await json_object(request, ("name", "toml"), most_bytes=_MOST_BYTES)
             name, toml = _text(told, "name"), _text(told, "toml")
             return await asyncio.to_thread(self._load, request, name[:_NAME_LENGTH], toml)
+        except Refusal as cause:
+            return refused(request.scope, cause)
         except ValueError as error:
             return JSONResponse({"error": str(error)}, 400)
         except StoreError as error:
@@ -54,9 +58,12 @@ class PricesApi:
     async def reprice(self, request: Request) -> Response:
         """``POST /api/v1/reprice`` with from, to and dry_run: the past at the prices that hold now, and what it changes."""
         try:
-            told = await _told(request)
+            told = await json_object(request, ("from", "to", "dry_run"))
             since, until, dry_run = _time(told, "from"), _time(told, "to"), _flag(told, "dry_run")
+            _refuse_nothing(since, until)
             return await asyncio.to_thread(self._reprice, request, since, until, dry_run)
+        except Refusal as cause:
+            return refused(request.scope, cause)
         except ValueError as error:
             return JSONResponse({"error": str(error)}, 400)
         except (StoreError, LookUpError) as error:
@@ -78,24 +85,9 @@ class PricesApi:
         self._audit.note(request.state.principal, action, "prices", detail=detail, address=address)
 
 
-async def _told(request: Request) -> dict[str, Any]:
-    """The JSON object of a request.
-
-    Raises:
-        ValueError: it is none, or too large.
-    """
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _MOST_BYTES:
-            raise ValueError(f"a request about prices has at most {_MOST_BYTES} bytes.")
-    try:
-        told = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise ValueError("the request is no JSON.") from error
-    if not isinstance(told, dict):
-        raise ValueError("the request is no JSON object.")  # noqa: TRY004 - a value that came from outside
-    return told
+def _refuse_nothing(since: datetime | None, until: datetime | None) -> None:
+    if since is not None and until is not None and since >= until:
+        raise ValueError(f"from={since.isoformat()} is not before to={until.isoformat()}: nothing lies between.")
 
 
 def _text(told: dict[str, Any], name: str) -> str:
