@@ -231,7 +231,8 @@ ALTER TABLE otel_traces
     ADD COLUMN IF NOT EXISTS OtherUnits LowCardinality(String) MATERIALIZED
         if(NOT IsModelCall, '', arrayStringConcat(arraySort(arrayDistinct(arrayMap(
             key -> replaceRegexpOne(key, '^(gen_ai|tracium)\\.usage\\.|^llm\\.token_count\\.', ''),
-            arrayFilter((key, value) ->
+            -- By the keys first: they are told from others once for a block.
+            mapKeys(mapFilter((key, value) -> toFloat64OrZero(value) != 0, mapFilter((key, value) ->
                 (startsWith(key, 'gen_ai.usage.') OR startsWith(key, 'tracium.usage.') OR startsWith(key, 'llm.token_count.'))
                 AND key NOT IN ('gen_ai.usage.input_tokens', 'gen_ai.usage.output_tokens', 'gen_ai.usage.prompt_tokens',
                                 'gen_ai.usage.completion_tokens', 'gen_ai.usage.total_tokens', 'gen_ai.usage.cost',
@@ -243,9 +244,8 @@ ALTER TABLE otel_traces
                                 'llm.token_count.completion', 'llm.token_count.total',
                                 'llm.token_count.prompt_details.cache_read',
                                 'llm.token_count.prompt_details.cache_write',
-                                'llm.token_count.completion_details.reasoning')
-                AND toFloat64OrZero(value) != 0,
-                mapKeys(SpanAttributes), mapValues(SpanAttributes))))), ',')) CODEC(ZSTD(1)),
+                                'llm.token_count.completion_details.reasoning'),
+                SpanAttributes)))))), ',')) CODEC(ZSTD(1)),
     -- Prices step up where the input of one call exceeds a number of tokens; these are all such numbers in use.
     ADD COLUMN IF NOT EXISTS InputClass UInt32 MATERIALIZED
         multiIf(ifNull(InputTokens, 0) <= 32000, 0, InputTokens <= 100000, 32000, InputTokens <= 128000, 100000,
@@ -261,6 +261,8 @@ ALTER TABLE otel_traces
                extract(TraceState, 'ot=(?:[^,]*;)?th:([0-9a-f]{1,14})'), 14, '0'))))))),
            NULL) CODEC(ZSTD(1)),
     MODIFY SETTING non_replicated_deduplication_window = 1000,
+        -- More parts at a time: each span is written again half as often, and what is read is hardly in more parts.
+        merge_selector_base = 15,
         -- Column by column, a merge takes two thirds of the time.
         vertical_merge_algorithm_min_rows_to_activate = 1;
 
