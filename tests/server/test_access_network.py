@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import ssl
@@ -148,6 +149,30 @@ def test_a_proxy_that_took_it_in_the_clear(proxied):
     assert proxied.ask("GET", "/ready", headers={**FORWARDED, "X-Forwarded-Proto": "http"})[0] == 403
     assert proxied.ask("GET", "/ready", headers={**FORWARDED, "X-Forwarded-Host": "evil.example"})[0] == 421
     assert proxied.ask("GET", "/ready", headers=FORWARDED)[0] == 401
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ([("X-Forwarded-Proto", "https"), ("X-Forwarded-Proto", "http")], 403),
+        ([("X-Forwarded-Proto", "https, http")], 403),
+        ([("X-Forwarded-Host", "evil.example"), ("X-Forwarded-Host", "tracium.example")], 200),
+        ([("X-Forwarded-Host", "tracium.example"), ("X-Forwarded-Host", "evil.example")], 421),
+        ([("X-Forwarded-Host", "tracium.example, evil.example")], 421),
+        ([("X-Forwarded-Host", " ")], 421),
+        ([("Forwarded", "host=tracium.example;proto=https")], 421),
+    ],
+)
+def test_what_a_client_told_the_proxy(proxied, headers, status):
+    """The proxy's word stands behind the client's, in a line of its own or not, and only it counts."""
+    connection = http.client.HTTPConnection(urlsplit(proxied.url).netloc, timeout=30)
+    with contextlib.closing(connection):
+        connection.putrequest("GET", "/health", skip_host=True)
+        connection.putheader("Host", "tracium.example" if headers[0][0] == "X-Forwarded-Proto" else "upstream")
+        for name, value in headers:
+            connection.putheader(name, value)
+        connection.endheaders()
+        assert connection.getresponse().status == status
 
 
 def test_a_proxy_elsewhere(tmp_path):

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import uuid
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import grpc
 import pytest
@@ -29,6 +30,7 @@ from support.otlp_signals import log_request, metric, metric_request, record
 from support.serving import Serving
 
 from tracium.server.access.principal import Principal
+from tracium.server.access.protection import network
 from tracium.server.client import fetch_usage
 from tracium.server.commit import Committer
 from tracium.server.grpc import GrpcAddress, GrpcReceiver
@@ -113,6 +115,21 @@ def test_a_message_that_is_too_long(channel, compression):
     assert "grpc-status-details-bin" not in dict(refused.value.trailing_metadata() or ())
 
 
+def test_a_message_that_unfolds_to_any_size(serving, channel):
+    """No more of it is unfolded than is taken: 400 MB of zeros, in 400 KB, need little memory."""
+    before = peak(serving)
+    with pytest.raises(grpc.RpcError) as refused:
+        channel.unary_unary(EXPORT)(bytes(400 * 2**20), compression=grpc.Compression.Gzip)
+    assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert peak(serving) - before < 200 * 2**20
+
+
+def peak(server):
+    """The most memory, in bytes, that a server's process has had so far."""
+    lines = Path(f"/proc/{server.process.pid}/status").read_text().splitlines()
+    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+
+
 def test_a_token_is_wanted_here_too(tmp_path):
     """Where the store has a token, a call without one is unauthenticated; with one that reads it is not permitted."""
     with Serving(tmp_path) as server:
@@ -123,6 +140,11 @@ def test_a_token_is_wanted_here_too(tmp_path):
             for metadata, code in (
                 ((), grpc.StatusCode.UNAUTHENTICATED),
                 ((("authorization", "Bearer wrong"),), grpc.StatusCode.UNAUTHENTICATED),
+                # Of two, a proxy may have looked at the other one.
+                (
+                    (("authorization", "Bearer x"), ("authorization", f"Bearer {admin}")),
+                    grpc.StatusCode.UNAUTHENTICATED,
+                ),
                 ((("authorization", f"Bearer {tokens['read']}"),), grpc.StatusCode.PERMISSION_DENIED),
             ):
                 with pytest.raises(grpc.RpcError) as refused:
@@ -140,7 +162,7 @@ def make_token(server, told, token=""):
 
 
 @contextlib.asynccontextmanager
-async def receiving(write, **limits):
+async def receiving(write, host="127.0.0.1", proxies=(), **limits):
     """A receiver in this process, whose store is `write`."""
 
     async def anybody(_metadata, _peer):
@@ -148,11 +170,11 @@ async def receiving(write, **limits):
 
     committer = Committer(write)
     committer.start()
-    receiver = GrpcReceiver(Intake(committer, Limits(**limits)), anybody)
-    port = receiver.bind(GrpcAddress("127.0.0.1", 0), None)
+    receiver = GrpcReceiver(Intake(committer, Limits(**limits)), anybody, proxies)
+    port = receiver.bind(GrpcAddress(host, 0), None)
     await receiver.start()
     try:
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as opened:
+        async with grpc.aio.insecure_channel(f"{f'[{host}]' if ':' in host else host}:{port}") as opened:
             yield opened
     finally:
         await receiver.stop(1)
@@ -169,6 +191,13 @@ async def test_overload(limits):
     retry = RetryInfo()
     assert status(refused.value).details[0].Unpack(retry)
     assert retry.retry_delay.seconds == 1
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+async def test_behind_a_proxy(host):
+    """This machine is answered beside the proxy, by whichever protocol it comes."""
+    async with receiving(lambda _batches: None, host, (network("10.0.0.0/8"),)) as opened:
+        assert await TraceServiceStub(opened).Export(request(span())) == ExportTraceServiceResponse()
 
 
 async def test_a_message_that_never_comes():

@@ -6,9 +6,11 @@ import asyncio
 import contextlib
 import ipaddress
 import socket
+from collections import Counter
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote
 
 import grpc  # type: ignore[import-untyped] # it has no types
 import grpc.aio  # type: ignore[import-untyped]
@@ -40,6 +42,13 @@ _SERVICES: Final[Mapping[Signal, str]] = {
     "metrics": "opentelemetry.proto.collector.metrics.v1.MetricsService",
 }
 _STATUS_CODES: Final = {one.value[0]: one for one in grpc.StatusCode}
+_CONNECTIONS: Final = 2000
+# At once on one connection; its other calls wait, and lose nothing.
+_CALLS: Final = 1000
+# From a connection's begin to the end of HTTP/2's, and of TLS's, greeting.
+_GREETING_SECONDS: Final = 10
+# A client that says nothing for so long is asked to connect anew.
+_IDLE_SECONDS: Final = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +80,10 @@ class GrpcReceiver:
                 ("grpc.max_receive_message_length", intake.limits.body_bytes),
                 # Two servers on one port would each get a part of the telemetry.
                 ("grpc.so_reuseport", 0),
+                ("grpc.max_allowed_incoming_connections", _CONNECTIONS),
+                ("grpc.server_handshake_timeout_ms", _GREETING_SECONDS * 1000),
+                ("grpc.max_connection_idle_ms", _IDLE_SECONDS * 1000),
+                ("grpc.max_concurrent_streams", _CALLS),
             ]
         )
         for signal, service in _SERVICES.items():
@@ -120,7 +133,7 @@ class GrpcReceiver:
         return response(signal, reading).SerializeToString()
 
     async def _sender(self, context: grpc.aio.ServicerContext) -> Principal:
-        metadata = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
+        metadata = _metadata(context)
         peer = _host(context.peer())
         if self._proxies and not _is_inside(peer, self._proxies):
             raise ForbiddenError("this server answers its proxy only. Use the proxy's address.")
@@ -183,9 +196,16 @@ def _bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
+def _metadata(context: grpc.aio.ServicerContext) -> Mapping[str, str]:
+    """A call's metadata that is text; of two, a proxy may have looked at the other one: then none counts."""
+    pairs = [(key, value) for key, value in context.invocation_metadata() or () if isinstance(value, str)]
+    times = Counter(key for key, _ in pairs)
+    return {key: value if times[key] == 1 else "" for key, value in pairs}
+
+
 def _host(peer: str) -> str:
-    """The address in a name of gRPC's for the other side, such as ``ipv4:127.0.0.1:5000``."""
-    return peer.partition(":")[2].rpartition(":")[0].strip("[]") or peer
+    """The address in a name of gRPC's for the other side: ``ipv4:127.0.0.1:5000``, ``ipv6:%5B::1%5D:5000``."""
+    return unquote(peer).partition(":")[2].rpartition(":")[0].strip("[]") or peer
 
 
 def _is_inside(peer: str, networks: tuple[Network, ...]) -> bool:

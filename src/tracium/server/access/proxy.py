@@ -49,7 +49,8 @@ class BehindProxy:
             return ForbiddenError("this server answers its proxy only. Use the proxy's address.")
         # What uvicorn compares with the networks has one form.
         scope["client"] = (str(address), scope["client"][1])
-        if Headers(scope=scope).get("x-forwarded-proto", "https") != "https":
+        # The client's own word may stand before the proxy's.
+        if set(_listed(Headers(scope=scope), "x-forwarded-proto")) - {"https"}:
             return ForbiddenError("this request came to the proxy without TLS. Use https://")
         _take_over(scope)
         return None
@@ -60,8 +61,13 @@ def _take_over(scope: Scope) -> None:
     scope["scheme"] = "https"
     headers = MutableHeaders(scope=scope)
     # Of several proxies in a row the nearest one adds the last.
-    if host := headers.get("x-forwarded-host", "").rpartition(",")[2].strip():
-        headers["host"] = host
+    if hosts := _listed(headers, "x-forwarded-host"):
+        headers["host"] = hosts[-1]
+
+
+def _listed(headers: Headers, name: str) -> list[str]:
+    """The values of a header that is a list, whether with commas or by being there more than once."""
+    return [value.strip() for line in headers.getlist(name) for value in line.split(",") if value.strip()]
 
 
 def _address(scope: Scope) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
