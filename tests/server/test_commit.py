@@ -44,6 +44,30 @@ async def test_what_arrives_during_a_write_goes_into_the_next():
     assert [len(group) for group in groups] == [1, 49]
 
 
+async def test_a_group_that_is_large_enough_does_not_wait():
+    """Beside a write that is on its way a large group begins, a small one does not; no more than allowed at once."""
+    groups, may_go_on = [], threading.Event()
+
+    def write(batches):
+        groups.append([one.body for one in batches])
+        may_go_on.wait(5)
+
+    def large(body):
+        return Batch("traces", body, 30_000, body.ljust(16, b"\0"))
+
+    committer = Committer(write, 2)
+    committer.start()
+    tasks = []
+    for sent in (batch(b"1"), batch(b"2"), large(b"3"), large(b"4"), batch(b"5")):
+        tasks.append(asyncio.create_task(committer.commit(sent)))
+        await asyncio.sleep(0.1)
+    assert groups == [[b"1"], [b"2", b"3"]]
+    may_go_on.set()
+    await asyncio.gather(*tasks)
+    await committer.close()
+    assert groups[2:] == [[b"4", b"5"]]
+
+
 async def test_a_batch_that_the_store_cannot_read_harms_no_other():
     """When a group cannot be read, each of its batches is written by itself, and one is told that it is bad."""
     written = []

@@ -89,17 +89,18 @@ class _Front(BaseHTTPRequestHandler):
         found = _INSERT.fullmatch(statement)
         assert found, statement
         columns = [name.strip().strip('`"') for name in found[2].split(",")]
-        client = self.store._engine.write
-        with self.store._writing:
-            client.raw_insert(found[1], column_names=columns, insert_block=block, fmt="Native", settings=settings)
+        with self.store._writers.one() as writer:
+            writer.client.raw_insert(
+                found[1], column_names=columns, insert_block=block, fmt="Native", settings=settings
+            )
         return b""
 
     def _ask(self, asked, body):
         sql = asked.get("query") or body.decode()
-        with self.store._writing:
+        with self.store._writers.one() as writer:
             if asked["default_format"] != "Native":
-                return self.store._engine.write.raw_query(sql, fmt=asked["default_format"])
-            return _native(json.loads(self.store._engine.write.raw_query(sql, fmt="JSONCompact")))
+                return writer.client.raw_query(sql, fmt=asked["default_format"])
+            return _native(json.loads(writer.client.raw_query(sql, fmt="JSONCompact")))
 
 
 def _native(answer):

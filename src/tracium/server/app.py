@@ -56,7 +56,7 @@ def create_app(
         proxies: where the proxies are that speak TLS with the clients; none if there are none.
     """
     gatekeeper = gatekeeper or Gatekeeper(Tokens(store), required=False)
-    committer = Committer(store.commit)
+    committer = Committer(store.commit, store.writes_at_once)
     intake = Intake(committer, limits)
     receiver = Receiver(intake)
     housekeeper = Housekeeper(store)

@@ -38,19 +38,29 @@ class _Waiting:
 
 
 class Committer:
-    """Gathers batches and writes them together, one write at a time, in a thread of its own.
+    """Gathers batches and writes them together, in threads of its own.
 
     The first batch after a pause is written at once. Under load a write starts when the last one began long enough
-    ago or enough spans wait, whichever is first, and what arrives while one runs goes into the next.
+    ago or enough spans wait, whichever is first. What arrives while one runs goes into the next, which begins beside it
+    when it is large enough that nothing is gained from more.
+
+    Args:
+        write: writes a group; called from any thread.
+        at_once: how many groups are written side by side at most.
     """
 
-    def __init__(self, write: Callable[[Sequence[Batch]], None]) -> None:
+    def __init__(self, write: Callable[[Sequence[Batch]], None], at_once: int = 1) -> None:
         self._write = write
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="tracium-commit")
+        self._threads = ThreadPoolExecutor(max_workers=at_once, thread_name_prefix="tracium-commit")
+        self._may_write = asyncio.Semaphore(at_once)
+        self._writes: set[asyncio.Task[None]] = set()
         self._waiting: list[_Waiting] = []
         self._changed = asyncio.Event()
         self._closing = False
         self._task: asyncio.Task[None] | None = None
+        # When the next write may start though little waits, and how many requests were answered last.
+        self._not_before = 0.0
+        self._answered = 0
 
     def start(self) -> None:
         """Begin to write; to be called in the event loop."""
@@ -77,17 +87,23 @@ class Committer:
         self._changed.set()
         if self._task is not None:
             await self._task
-        self._thread.shutdown()
+        self._threads.shutdown()
 
     async def _run(self) -> None:
         clock = asyncio.get_running_loop().time
-        not_before, answered = clock(), 0
         while await self._something_waits():
-            await self._gather(not_before, answered)
-            not_before = clock() + _INTERVAL_SECONDS
-            group = self._next_group()
-            await self._write_group(group)
-            not_before, answered = max(not_before, clock() + _RETURN_SECONDS), len(group)
+            await self._may_write.acquire()
+            await self._gather()
+            self._not_before = clock() + _INTERVAL_SECONDS
+            write = asyncio.create_task(self._write_group(self._next_group()))
+            self._writes.add(write)
+            write.add_done_callback(self._ended)
+        await asyncio.gather(*self._writes)
+
+    def _ended(self, write: asyncio.Task[None]) -> None:
+        self._writes.discard(write)
+        self._may_write.release()
+        self._changed.set()
 
     async def _something_waits(self) -> bool:
         while not self._waiting and not self._closing:
@@ -95,11 +111,14 @@ class Committer:
             await self._changed.wait()
         return bool(self._waiting)
 
-    async def _gather(self, until: float, answered: int) -> None:
+    async def _gather(self) -> None:
         """Wait for more until a moment, or until enough waits, or as many requests as were answered last, if several."""
+        while self._writes and not self._enough_waits():
+            self._changed.clear()
+            await self._changed.wait()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout_at(until):
-                while not (self._closing or self._enough_waits() or 1 < answered <= len(self._waiting)):
+            async with asyncio.timeout_at(self._not_before):
+                while not (self._closing or self._enough_waits() or 1 < self._answered <= len(self._waiting)):
                     self._changed.clear()
                     await self._changed.wait()
 
@@ -126,6 +145,12 @@ class Committer:
         return group
 
     async def _write_group(self, group: Sequence[_Waiting]) -> None:
+        await self._write_and_answer(group)
+        # Clients that were answered together come back soon.
+        self._not_before = max(self._not_before, asyncio.get_running_loop().time() + _RETURN_SECONDS)
+        self._answered = len(group)
+
+    async def _write_and_answer(self, group: Sequence[_Waiting]) -> None:
         try:
             await self._in_thread(group)
         except UnreadableError as error:
@@ -143,11 +168,11 @@ class Committer:
             _answer(group, BadBodyError("the store cannot read this request; the log of the server says why."))
             return
         for one in group:
-            await self._write_group([one])
+            await self._write_and_answer([one])
 
     async def _in_thread(self, group: Sequence[_Waiting]) -> None:
         batches = [one.batch for one in group]
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._write, batches)
+        await asyncio.get_running_loop().run_in_executor(self._threads, self._write, batches)
 
 
 def _answer(group: Sequence[_Waiting], cause: Refusal | None) -> None:

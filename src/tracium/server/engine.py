@@ -17,7 +17,7 @@ from tracium.server.extra import missing_engine
 from tracium.server.location import Directory, Server
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from clickhouse_connect.driver.client import Client
 
@@ -34,16 +34,23 @@ _READING: Final = {
 }
 
 
+# What an insert does, it does in one thread: two of them have two cores at work. One on a server mostly waits for it.
+_EMBEDDED_WRITERS: Final = 2
+_SERVED_WRITERS: Final = 4
 # A question that runs while another one does has a connection of its own; more than these wait.
 _READERS: Final = 4
 
 
 class Engine:
-    """One connection that writes, one for what takes long, and some that cannot change anything."""
+    """Connections that write, one for what takes long, and some that cannot change anything."""
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, writers: int, **options: Any) -> None:
         with contextlib.ExitStack() as opened:
-            self.write: Final[Client] = opened.enter_context(clickhouse_connect.get_client(**options))
+            self.writers: Final[Sequence[Client]] = [
+                opened.enter_context(clickhouse_connect.get_client(**options)) for _ in range(writers)
+            ]
+            # For statements that are no telemetry.
+            self.write: Final = self.writers[0]
             self.maintain: Final[Client] = opened.enter_context(clickhouse_connect.get_client(**options))
             self._readers: queue.SimpleQueue[Client] = queue.SimpleQueue()
             for _ in range(_READERS):
@@ -80,7 +87,7 @@ def _connect_embedded(directory: Directory) -> Engine:
         except ImportError as error:
             raise missing_engine() from error
         try:
-            return Engine(interface="chdb", path=str(directory.engine))
+            return Engine(_EMBEDDED_WRITERS, interface="chdb", path=str(directory.engine))
         except (ClickHouseError, OSError, RuntimeError) as error:
             raise StoreError(f"the store in {directory} cannot be opened: {error}") from error
 
@@ -88,7 +95,7 @@ def _connect_embedded(directory: Directory) -> Engine:
 def _connect_server(server: Server) -> Engine:
     try:
         # Without a session, queries of several threads run side by side.
-        return Engine(dsn=server.dsn, autogenerate_session_id=False)
+        return Engine(_SERVED_WRITERS, dsn=server.dsn, autogenerate_session_id=False)
     except (ClickHouseError, OSError, ValueError) as error:
         raise StoreError(
             f"the ClickHouse at {server} cannot be used: {error}. Check that it runs, and the DSN's port and password."

@@ -30,10 +30,9 @@ class Directory:
         """The file that the process which has the store open keeps locked."""
         return self.path / "lock"
 
-    @property
-    def journal(self) -> Path:
-        """The file in which a write is noted before it begins."""
-        return self.path / "journal"
+    def journal(self, writer: int) -> Path:
+        """The file in which one of the writers, counted from 0, notes a write before it begins."""
+        return self.path / (f"journal-{writer}" if writer else "journal")
 
     @property
     def operator_key(self) -> Path:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import threading
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -21,6 +20,7 @@ from tracium.server.maintenance import Maintenance
 from tracium.server.schema import migrate
 from tracium.server.unavailable import reason
 from tracium.server.wall import walled
+from tracium.server.writers import Writers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -48,13 +48,14 @@ class Store:
 
     def __init__(self, location: Directory | Server, *, create: bool = True) -> None:
         self.location: Final = location
-        self._writing = threading.RLock()
         with contextlib.ExitStack() as opened:
             self._announce = _lock(location, opened)
             self._engine: Engine = connect(location)
             opened.callback(self._engine.close)
             migrate(self._engine.write, location, create=create)
-            self._ingest = Ingest(self._engine.write, _journal(location, opened))
+            self._writers = Writers(
+                [Ingest(client, _journal(location, at, opened)) for at, client in enumerate(self._engine.writers)]
+            )
             self._finish_what_a_crash_left()
             self.maintenance: Final = Maintenance(self._engine.maintain)
             self._kept = Kept(self)
@@ -65,6 +66,11 @@ class Store:
         """Tell other processes of this machine where this one answers."""
         self._announce(url)
 
+    @property
+    def writes_at_once(self) -> int:
+        """How many commits are written side by side; more wait."""
+        return len(self._writers)
+
     def commit(self, batches: Sequence[Batch]) -> None:
         """Write batches of one signal; on return they survive a power cut. One whose key is known is left out.
 
@@ -72,8 +78,8 @@ class Store:
             UnreadableError: the engine cannot read them; nothing was written.
             StoreError: they were not written, or not all of them; what was is finished before the next ones.
         """
-        with self._writing, self._as_store_error("write"):
-            self._ingest.commit(batches)
+        with self._as_store_error("write"):
+            self._writers.commit(batches)
 
     def rows(self, scope: TenantScope, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         """Answer a read-only query; for `queries` and the like, which know whose question it is.
@@ -96,8 +102,8 @@ class Store:
         Raises:
             StoreError: the store refused it.
         """
-        with self._writing, self._as_store_error("write"):
-            self._engine.write.command(sql, parameters=dict(parameters or {}))
+        with self._as_store_error("write"), self._writers.one() as writer:
+            writer.client.command(sql, parameters=dict(parameters or {}))
 
     def insert(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """Write plain rows; on return they survive a power cut.
@@ -105,8 +111,8 @@ class Store:
         Raises:
             StoreError: they were not written.
         """
-        with self._writing, self._as_store_error("write"):
-            self._engine.write.insert(table, rows, column_names=columns)
+        with self._as_store_error("write"), self._writers.one() as writer:
+            writer.client.insert(table, rows, column_names=columns)
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
@@ -115,18 +121,18 @@ class Store:
         Raises:
             StoreError: a write that was interrupted could not be finished.
         """
-        with self._writing:
+        with self._writers.alone():
             self._finish_what_a_crash_left()
             yield
 
     def wipe_journal(self) -> None:
-        """Remove the bytes of the last write from the journal, which keeps them until the next one; within `alone`.
+        """Remove the bytes of the last writes from the journals, which keep them until the next ones; within `alone`.
 
         Raises:
             StoreError: the disk did not take it.
         """
-        with self._as_store_error("wipe its journal"):
-            self._ingest.wipe()
+        with self._as_store_error("wipe its journals"):
+            self._writers.wipe()
 
     def refresh(self) -> None:
         """Read again what is kept how long and what was erased: one of both has changed.
@@ -142,7 +148,7 @@ class Store:
 
     def _finish_what_a_crash_left(self) -> None:
         with self._as_store_error("finish the last write"):
-            if finished := self._ingest.finish():
+            for finished in self._writers.finish():
                 _logger.warning("a write that had been interrupted is finished: %s", finished)
 
     @contextlib.contextmanager
@@ -172,6 +178,6 @@ def _lock(location: Directory | Server, opened: contextlib.ExitStack) -> Any:
     return opened.enter_context(DirectoryLock(location)).announce
 
 
-def _journal(location: Directory | Server, opened: contextlib.ExitStack) -> Journal | None:
+def _journal(location: Directory | Server, writer: int, opened: contextlib.ExitStack) -> Journal | None:
     """A directory has one; a server finishes a request by itself, and has each request under a token of its own."""
-    return opened.enter_context(Journal(location.journal)) if isinstance(location, Directory) else None
+    return opened.enter_context(Journal(location.journal(writer))) if isinstance(location, Directory) else None
