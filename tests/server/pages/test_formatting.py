@@ -15,12 +15,6 @@ def text(markup):
     return markup.striptags()
 
 
-def test_a_name_goes_on_where_its_parts_end():
-    """A line may end behind what divides a name, and nothing of the name is other for it."""
-    assert formatting.breakable("org_1:<b>") == "org_<wbr>1:&lt;b&gt;"
-    assert text(formatting.breakable("org_123:workspace_456")) == "org_123:workspace_456"
-
-
 @pytest.mark.parametrize(
     ("amount", "shown"),
     [

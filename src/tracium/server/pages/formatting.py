@@ -5,7 +5,6 @@ Every function gives an element: `locale.js` writes its text again as the reader
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Final, Protocol
@@ -19,8 +18,6 @@ _SIZES: Final = ("B", "kB", "MB", "GB", "TB")
 _MINUTE_MS: Final = 60_000
 _HOUR_MS: Final = 3_600_000
 _CENT: Final = Decimal("0.01")
-# Where a browser does not break lines by itself.
-_PART_END: Final = re.compile(r"(?<=[:_/.@|])(?=\w)")
 _DATA: Final = Markup('<data class="{}" value="{}" data-as="{}">{}</data>')
 _NOTHING: Final = Markup('<span class="none" title="{}">{}</span>')
 
@@ -150,12 +147,6 @@ def change(now: float | Decimal | None, before: float | Decimal | None, *, worse
     return Markup(
         '<span class="change{}"><span aria-hidden="true">{}</span> {}<span class="sr"> {} than before</span></span>'
     ).format(judged, arrow, times, "more" if ratio > 0 else "less")
-
-
-def breakable(name: str) -> Markup:
-    """A name that may go on in the next line where its parts end; what is copied from it is the name as it is."""
-    parts = _PART_END.split(name)
-    return Markup("<wbr>").join(parts)
 
 
 def size(number: int) -> str:

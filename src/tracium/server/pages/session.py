@@ -23,4 +23,4 @@ def session_page(page: Page, store: Store) -> Response:
     found = session(store, page.principal, page.question, name)
     if found.has_content:
         page.note_reading(store, name)
-    return page.render("session.html", title=f"Session {name}", session=found, name=name)
+    return page.render("session.html", title=f"Session {name}", session=found, session_id=name)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from tracium.server.pages import formatting, sparkline
+from tracium.server.pages import characters, formatting, sparkline
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -30,20 +30,23 @@ def environment(assets: Assets) -> Environment:
     made.globals |= {
         "asset": assets.url,
         "bar": sparkline.bar,
-        "breakable": formatting.breakable,
         "change": formatting.change,
         "compact": formatting.compact,
         "cost": formatting.cost,
         "count": formatting.count,
         "duration": formatting.duration,
         "duration_text": formatting.duration_text,
+        "hides": characters.hides,
         "moment": formatting.moment,
         "money": formatting.money,
+        "name": characters.name,
         "nothing": formatting.nothing,
         "share": formatting.share,
         "size": formatting.size,
         "spark": sparkline.line,
+        "text": characters.text,
         "unknown": formatting.unknown,
+        "visible": characters.visible,
     }
     made.filters |= {"across": _across, "of": _of, "pairs": _pairs}
     return made

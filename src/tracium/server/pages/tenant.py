@@ -46,7 +46,7 @@ def tenant_page(page: Page, store: Store) -> Response:
         store,
         asked,
         title=name,
-        name=name,
+        called=name,
         csv=page.export("models.csv"),
         json=page.export("overview.json"),
     )

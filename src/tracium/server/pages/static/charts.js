@@ -51,10 +51,12 @@ function draw(uPlot, figure) {
 
 /** The numbers of the table: seconds, and one list for each column. */
 function read(figure) {
-  const names = [...figure.querySelectorAll("thead th")].slice(1).map((cell) => cell.textContent);
+  const heads = [...figure.querySelectorAll("thead th")].slice(1);
+  const names = heads.map((cell) => cell.textContent);
   const lines = [...figure.querySelectorAll("tbody tr")];
   const value = (cell) => (cell?.querySelector("data") ? Number(cell.querySelector("data").value) : null);
   return {
+    heads,
     names,
     times: lines.map((line) => Date.parse(line.querySelector("time").dateTime) / 1000),
     series: names.map((_, index) => lines.map((line) => value(line.cells[index + 1]))),
@@ -122,14 +124,14 @@ function zoom(chart) {
   location.assign(place);
 }
 
-function legendOf(figure, { names, times, series }) {
+function legendOf(figure, { heads, times, series }) {
   const element = Object.assign(document.createElement("div"), { className: "legend" });
   const unit = figure.dataset.unit;
   const head = document.createElement("span");
-  const values = names.map((name, index) => {
+  const values = heads.map((name, index) => {
     const item = Object.assign(document.createElement("span"), { className: `series-${(index % 6) + 1}` });
     const value = document.createElement("b");
-    item.append(document.createElement("i"), `${name} `, value);
+    item.append(document.createElement("i"), ...name.cloneNode(true).childNodes, " ", value);
     return { item, value };
   });
   element.append(...values.map(({ item }) => item), head);

@@ -1,4 +1,5 @@
 // Messages as a conversation. Whatever stands in them is text: no markup of theirs is ever markup here.
+import { show } from "./characters.js";
 import { offerCopies } from "./copy.js";
 
 const ROLES = new Map(Object.entries({ user: "user", assistant: "assistant", model: "assistant", system: "system", developer: "system", tool: "tool" }));
@@ -95,6 +96,6 @@ function partOf({ kind, title, text }) {
 function make(name, className, text) {
   const element = document.createElement(name);
   if (className) element.className = className;
-  if (text !== undefined) element.textContent = text;
+  if (text !== undefined) show(element, text, { lines: true });
   return element;
 }

@@ -10,8 +10,9 @@ const percentWhole = number({ style: "percent", maximumFractionDigits: 0 });
 const percentFine = number({ style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1 });
 const currency = { style: "currency", currency: "USD", currencyDisplay: "narrowSymbol" };
 const dollars = number(currency);
-const unit = (name, digits) => number({ style: "unit", unit: name, unitDisplay: "narrow", maximumFractionDigits: digits });
-const units = [[3_600_000, unit("hour", 1)], [60_000, unit("minute", 1)], [1000, unit("second", 2)], [1, unit("millisecond", 0)]];
+// Narrow, an m could be minutes, metres or millions.
+const unit = (name, digits, unitDisplay = "narrow") => number({ style: "unit", unit: name, unitDisplay, maximumFractionDigits: digits });
+const units = [[3_600_000, unit("hour", 1, "short")], [60_000, unit("minute", 1, "short")], [1000, unit("second", 2)], [1, unit("millisecond", 0)]];
 const microsecond = unit("microsecond", 0);
 const moments = {
   datetime: dateTime({ dateStyle: "medium", timeStyle: "short" }),

@@ -4,9 +4,7 @@ import { localise } from "./locale.js";
 import { offerCopies } from "./copy.js";
 import { listenToKeys } from "./keyboard.js";
 import { offerThemes } from "./theme.js";
-import { renew } from "./live.js";
 import { suggest } from "./suggest.js";
-import { offerSignOut } from "./session.js";
 
 /** Make what is below `root` alive; also called for what a renewal brought. */
 export function enliven(root) {
@@ -18,14 +16,15 @@ export function enliven(root) {
 
 enliven(document);
 offerThemes();
-offerSignOut();
 listenToKeys();
 suggest();
 for (const form of document.querySelectorAll("[data-submit-on-change]")) {
   form.addEventListener("change", () => form.requestSubmit());
 }
+// What few pages need, few pages load.
+if (document.querySelector("[data-sign-out]")) import("./session.js").then(({ offerSignOut }) => offerSignOut());
 if (document.querySelector("[data-api]")) import("./acting.js").then(({ actThroughApi }) => actThroughApi());
 const waterfall = document.querySelector("[data-waterfall]");
 if (waterfall) import("./waterfall.js").then(({ openWaterfall }) => openWaterfall(waterfall));
 const main = document.querySelector("main");
-if (main?.dataset.liveSeconds) renew(Number(main.dataset.liveSeconds) * 1000, enliven);
+if (main?.dataset.liveSeconds) import("./live.js").then(({ renew }) => renew(Number(main.dataset.liveSeconds) * 1000, enliven));

@@ -1,4 +1,5 @@
 // One row of the waterfall: nodes that are used again for another span as soon as theirs is out of sight.
+import { show, visible } from "./characters.js";
 import { duration } from "./locale.js";
 
 export const ROW = 26;
@@ -11,7 +12,7 @@ export class SpanRow {
   #name = make("div", "span-name");
   #fold = make("span", "fold");
   #text = make("bdi", "text");
-  #service = make("span", "service");
+  #service = make("bdi", "service");
   #rect = svg("rect", { y: 8, height: 10, rx: 2 });
   #label = svg("text", { y: 17 });
   #key = "";
@@ -48,7 +49,7 @@ export class SpanRow {
     node.id = `row-${place}`;
     node.style.transform = `translateY(${place * ROW}px)`;
     node.className = `span-row${columns.errors.has(row) ? " error" : ""}${isFound ? " found" : ""}`;
-    node.title = isOrphan ? `${columns.name[row]}\nits parent is not here` : columns.name[row];
+    node.title = isOrphan ? `${visible(columns.name[row])}\nits parent is not here` : visible(columns.name[row]);
     set(node, "aria-rowindex", place + 1);
     set(node, "aria-level", tree.depth[row] + 1);
     set(node, "aria-selected", isChosen);
@@ -56,8 +57,9 @@ export class SpanRow {
     else node.removeAttribute("aria-expanded");
     this.#name.style.paddingLeft = `${8 + Math.min(tree.depth[row], DEEPEST) * INDENT}px`;
     this.#fold.textContent = hasBelow ? (isFolded ? "▸" : "▾") : "";
-    this.#text.textContent = columns.name[row] + (isOrphan ? " ⤴" : "");
-    this.#service.textContent = isFolded ? `+${tree.below(row)}` : columns.service[row];
+    show(this.#text, columns.name[row]);
+    if (isOrphan) this.#text.append(" ⤴");
+    show(this.#service, isFolded ? `+${tree.below(row)}` : columns.service[row]);
     this.#draw(columns, row, stretch);
   }
 

@@ -1,4 +1,6 @@
 // Names for the fields that have a list: asked for when a field is used, so that no page waits for them.
+import { visible } from "./characters.js";
+
 export function suggest() {
   for (const input of document.querySelectorAll("input[data-suggest]")) {
     let waiting;
@@ -6,7 +8,7 @@ export function suggest() {
     const ask = async () => {
       if (asked === input.value) return;
       asked = input.value;
-      input.list.replaceChildren(...(await names(input)).map((name) => new Option(name, name)));
+      input.list.replaceChildren(...(await names(input)).map((name) => new Option(visible(name), name)));
     };
     input.addEventListener("focus", ask);
     input.addEventListener("input", () => {
