@@ -57,7 +57,7 @@ def test_the_document_is_valid_and_has_every_route(store):
     validate(made)
     described = {f"/api/v1{path}" for path in made["paths"]}
     ours = {
-        re.sub(r":path\}", "}", route.path)
+        re.sub(r":whole\}", "}", route.path)
         for route in create_app(store).routes
         if getattr(route.endpoint if hasattr(route, "endpoint") else None, "__module__", "")
         == "tracium.server.api.routes"
@@ -106,6 +106,13 @@ def test_json_and_csv_have_the_same_rows(serving, sent, path):
         ("/tenants?tz=../etc/passwd", "is no time zone"),
         ("/tenants?tenant=", "is no tenant"),
         ("/tenants?limit=0", "is no whole number from 1 to 10000"),
+        ("/tenants?limit=000000000199999", "is no whole number from 1 to 10000"),
+        (f"/tenants?limit={'1' * 5000}", "limit has more than 4096 characters"),
+        (f"/tenants?{'tenant=a&' * 101}", "tenant is given 101 times: give it at most 100 times"),
+        ("/traces?minimum_ms=1_0", "is no number of milliseconds"),
+        ("/audit?limit=1&limit=2", "limit is given 2 times"),
+        ("/audit?colour=red", "there is no parameter 'colour' here: it knows from, limit"),
+        ("/audit?from=2026-01-01", "from='2026-01-01' is no time in ISO 8601 with a zone"),
         ("/tenants?sort=name", "is not one of tokens, tenant"),
         ("/tenants?cursor=abc", "is none of this list"),
         ("/tenants?cursor=W10", "is none of this list"),
@@ -131,6 +138,39 @@ def test_what_is_not_there(serving):
     assert get(serving, f"/traces/{'0' * 32}/spans/{'0' * 16}")[0] == 404
     assert told(serving, "/tenants/nobody/usage")["rows"] == []
     assert told(serving, "/sessions/nobody")["rows"] == []
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "expected"),
+    [
+        ("GET", "/api/v1/colours", (404, None)),
+        ("DELETE", "/api/v1/tokens", (405, "GET, HEAD, POST")),
+        ("PUT", "/api/v1/tenants.csv", (405, "GET, HEAD")),
+        ("DELETE", "/api/v1/store/snapshots/..", (404, None)),
+    ],
+)
+def test_what_nobody_answers(serving, method, path, expected):
+    """A path that is none, and one that is not for the method, are an error like all others."""
+    status, headers, body = serving.ask(method, path)
+    assert ((status, headers["Allow"]), headers["Content-Type"]) == (expected, "application/json")
+    assert path.rpartition("/")[2] in json.loads(body)["error"]
+
+
+def test_otlp_by_another_method(serving):
+    """Exporters are told in their own form."""
+    status, headers, body = serving.ask("GET", "/v1/traces", None, {"Content-Type": "application/json"})
+    assert (status, headers["Allow"]) == (405, "POST")
+    assert json.loads(body) == {"code": 12, "message": "/v1/traces is not for GET, but for POST."}
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\n", "\r\n", "a/../b", "%2e", "ü\0"])
+def test_a_tenant_of_any_name(serving, name):
+    """Each has a path, and it is the tenant's alone."""
+    unique = f"{uuid.uuid4()}{name}"
+    assert serving.send(request(model_call(unique, tokens=(7, 0))).SerializeToString())[0] == 200
+    path = quote(unique, safe="")
+    assert told(serving, f"/tenants/{path}/usage")["rows"][0]["input_tokens"] == 7
+    assert told(serving, f"/sessions/{path}")["session_id"] == unique
 
 
 def test_a_tenant(serving, sent, tenant):

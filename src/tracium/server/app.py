@@ -10,6 +10,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from tracium.server.access.answer import missing
 from tracium.server.access.api import AccessApi
 from tracium.server.access.gate import Gate
 from tracium.server.access.gatekeeper import Gatekeeper
@@ -90,6 +91,7 @@ def create_app(
             Middleware(Gate, gatekeeper=gatekeeper, open_paths=OpenPaths(routes)),
         ],
         lifespan=lifespan,
+        exception_handlers={404: missing, 405: missing},
     )
     # Other protocols share what is taken, and its limits.
     app.state.intake = intake

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 # google.rpc.Code, by HTTP status; INVALID_ARGUMENT where there is none.
 _INVALID_ARGUMENT: Final = 3
-_CODES: Final = {401: 16, 403: 7, 404: 12, 408: 4, 413: 8, 429: 8, 503: 14}
+_CODES: Final = {401: 16, 403: 7, 404: 12, 405: 12, 408: 4, 413: 8, 429: 8, 503: 14}
 
 _RESPONSES: Final[Mapping[Signal, Callable[[int, str], Message]]] = {
     "traces": lambda count, reason: ExportTraceServiceResponse(

@@ -17,6 +17,8 @@ from tracium.server.access.permit import Permit
 from tracium.server.access.principal import Kind
 from tracium.server.access.refusal import ForbiddenError, UnauthenticatedError
 from tracium.server.access.token import id_of, is_session
+from tracium.server.api.parameter import Parameter, read_all
+from tracium.server.api.parameters import limit
 from tracium.server.body import json_object
 from tracium.server.refusal import Refusal
 from tracium.server.unavailable import unavailable
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
 
 _TOKEN: Final = ("kind", "tenants", "grants", "name", "expires")
 _NAME_LENGTH: Final = 255
-_MOST_ENTRIES: Final = 10_000
 
 
 class AccessApi:
@@ -70,13 +71,13 @@ class AccessApi:
     def audit(self, request: Request) -> Response:
         """``GET /api/v1/audit?from=TIME&limit=NUMBER``: the newest entries since a moment, the newest first."""
         try:
-            since = _moment(request.query_params.get("from")) or datetime.fromtimestamp(0, UTC)
-            limit = _limit(request.query_params.get("limit", "100"))
+            values = read_all((_SINCE, _ENTRIES), {}, request.query_params.multi_items())
+            since, most = values[_SINCE], values[_ENTRIES]
         except ValueError as error:
             return _failed(request, error)
         return _answered(
             request,
-            lambda: {"entries": [one.to_json() for one in self._administration(request).entries(since, limit)]},
+            lambda: {"entries": [one.to_json() for one in self._administration(request).entries(since, most)]},
         )
 
     def session(self, request: Request) -> Response:
@@ -168,18 +169,23 @@ def _texts(told: dict[str, Any], name: str) -> list[str]:
 
 
 def _moment(value: object) -> datetime | None:
-    if value is None:
-        return None
     try:
-        moment = datetime.fromisoformat(str(value))
+        return None if value is None else _time(str(value))
+    except ValueError as error:
+        raise ValueError(f"expires={value!r} {error}.") from error
+
+
+def _time(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
         if moment.tzinfo is not None:
             return moment.astimezone(UTC)
     except (ValueError, OverflowError):
         pass
-    raise ValueError(f"{value!r} is no time in ISO 8601 with a zone, such as 2026-01-31T12:00:00Z.")
+    raise ValueError("is no time in ISO 8601 with a zone, such as 2026-01-31T12:00:00Z")
 
 
-def _limit(text: str) -> int:
-    if not (text.isascii() and text.isdecimal()) or not 1 <= int(text) <= _MOST_ENTRIES:
-        raise ValueError(f"limit has to be a number from 1 to {_MOST_ENTRIES}, not {text!r}.")
-    return int(text)
+_SINCE: Final[Parameter[datetime]] = Parameter(
+    "from", _time, {"type": "string", "format": "date-time"}, "Since when.", datetime.fromtimestamp(0, UTC)
+)
+_ENTRIES: Final = limit(100, 10_000)

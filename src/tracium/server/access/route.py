@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.routing import Mount, Route
 
 from tracium.server.access.answer import refused
@@ -31,12 +32,21 @@ ADMIN: Final[Audience] = frozenset({Kind.ADMIN})
 EVERY_KIND: Final[Audience] = frozenset(Kind)
 
 
+class _Whole(StringConvertor):
+    """What is left of a path, line breaks too, which Starlette's own does not take."""
+
+    regex = "(?s:.*)"
+
+
+register_url_convertor("whole", _Whole())
+
+
 class GuardedRoute(Route):
     """One method of one path, with the kinds of tokens that it answers.
 
     Args:
         method: such as ``GET``, which answers HEAD too.
-        path: as Starlette writes paths.
+        path: as Starlette writes paths; ``{id:whole}`` is a part that may hold slashes and line breaks.
         endpoint: a function, which runs in a thread, or a coroutine function.
         audience: whom it answers.
     """

@@ -36,7 +36,7 @@ class Endpoint:
     """A GET endpoint of the API, as JSON and as CSV.
 
     Args:
-        path: below ``/api/v1``; a part in braces is a parameter, ``{id:path}`` one that may hold slashes.
+        path: below ``/api/v1``; a part in braces is a parameter, ``{id:whole}`` one that may hold slashes and line breaks.
         name: the operation's name in the OpenAPI document.
         summary: one sentence.
         parameters: all that it may be asked.

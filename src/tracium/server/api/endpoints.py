@@ -9,6 +9,8 @@ from tracium.server.access.principal import Grant, Kind
 from tracium.server.access.route import NUMBERS, TRACES
 from tracium.server.api import parameters as p
 from tracium.server.api.endpoint import Asked, Endpoint
+from tracium.server.api.question import bucket, compared, question, trace_filter
+from tracium.server.api.range import RANGE
 from tracium.server.api.spanreport import SpanReport
 from tracium.server.queries import Bucket, Field, TenantFilter
 from tracium.server.usage import TenantUsage
@@ -16,7 +18,7 @@ from tracium.server.usage import TenantUsage
 if TYPE_CHECKING:
     from tracium.server.api.endpoint import Report
 
-_WHERE: Final = (*p.RANGE, p.ENVIRONMENT, p.SERVICE)
+_WHERE: Final = (*RANGE, p.ENVIRONMENT, p.SERVICE)
 
 
 def _tenants(asked: Asked) -> Report:
@@ -24,7 +26,7 @@ def _tenants(asked: Asked) -> Report:
     return queries.tenants(
         asked.store,
         asked.asker,
-        p.question(values),
+        question(values),
         search=values[p.SEARCH],
         sort=values[p.SORT],
         ascending=values[p.ORDER] is p.Direction.ASCENDING,
@@ -36,34 +38,34 @@ def _tenants(asked: Asked) -> Report:
 
 def _tenant_usage(asked: Asked) -> Report:
     tenant = asked.values[p.TENANT_ID]
-    question = p.question(asked.values, TenantFilter.only(tenant))
-    bucket = p.bucket(asked.values, question) or Bucket.DAY
-    return queries.usage_over_time(asked.store, asked.asker, question, tenant, bucket)
+    about = question(asked.values, TenantFilter.only(tenant))
+    width = bucket(asked.values, about) or Bucket.DAY
+    return queries.usage_over_time(asked.store, asked.asker, about, tenant, width)
 
 
 def _compare(asked: Asked) -> Report:
-    question = p.question(asked.values, TenantFilter())
-    tenants = p.compared(asked.values)
-    bucket = p.bucket(asked.values, question, len(tenants))
-    return queries.compare(asked.store, asked.asker, question, tenants, bucket=bucket)
+    about = question(asked.values, TenantFilter())
+    tenants = compared(asked.values)
+    width = bucket(asked.values, about, len(tenants))
+    return queries.compare(asked.store, asked.asker, about, tenants, bucket=width)
 
 
 def _overview(asked: Asked) -> Report:
-    values, question = asked.values, p.question(asked.values)
-    bucket = p.bucket(values, question)
-    return queries.overview(asked.store, asked.asker, question, bucket=bucket, compare=values[p.COMPARE])
+    values, about = asked.values, question(asked.values)
+    width = bucket(values, about)
+    return queries.overview(asked.store, asked.asker, about, bucket=width, compare=values[p.COMPARE])
 
 
 def _models(asked: Asked) -> Report:
-    return queries.models(asked.store, asked.asker, p.question(asked.values))
+    return queries.models(asked.store, asked.asker, question(asked.values))
 
 
 def _usage(asked: Asked) -> Report:
-    return queries.usage_export(asked.store, asked.asker, p.question(asked.values))
+    return queries.usage_export(asked.store, asked.asker, question(asked.values))
 
 
 def _unpriced(asked: Asked) -> Report:
-    return queries.unpriced(asked.store, asked.asker, p.question(asked.values))
+    return queries.unpriced(asked.store, asked.asker, question(asked.values))
 
 
 def _traces(asked: Asked) -> Report:
@@ -73,8 +75,8 @@ def _traces(asked: Asked) -> Report:
     return queries.traces(
         asked.store,
         asked.asker,
-        p.question(values),
-        p.trace_filter(values, with_attributes=sees_all),
+        question(values),
+        trace_filter(values, with_attributes=sees_all),
         limit=values[p.TRACES],
         after=values[p.CURSOR],
         live=values[p.LIVE],
@@ -95,11 +97,11 @@ def _span(asked: Asked) -> Report | None:
 
 
 def _session(asked: Asked) -> Report:
-    return queries.session(asked.store, asked.asker, p.question(asked.values), asked.values[p.SESSION_ID])
+    return queries.session(asked.store, asked.asker, question(asked.values), asked.values[p.SESSION_ID])
 
 
 def _errors(asked: Asked) -> Report:
-    return queries.errors(asked.store, asked.asker, p.question(asked.values), limit=asked.values[p.GROUPS])
+    return queries.errors(asked.store, asked.asker, question(asked.values), limit=asked.values[p.GROUPS])
 
 
 def _facets(asked: Asked) -> Report:
@@ -107,7 +109,7 @@ def _facets(asked: Asked) -> Report:
     return queries.facets(
         asked.store,
         asked.asker,
-        p.question(values),
+        question(values),
         _fields(asked),
         search=values[p.SEARCH],
         limit=values[p.VALUES],
@@ -133,7 +135,7 @@ ENDPOINTS: Final = (
         queries.TenantRow,
     ),
     Endpoint(
-        "/tenants/{id:path}/usage",
+        "/tenants/{id:whole}/usage",
         "tenant_usage",
         "A tenant's model calls over time, by model and operation.",
         (p.TENANT_ID, *_WHERE, p.BUCKET),
@@ -225,7 +227,7 @@ ENDPOINTS: Final = (
         p.TRACE_ID,
     ),
     Endpoint(
-        "/sessions/{id:path}",
+        "/sessions/{id:whole}",
         "session",
         "What was said in a session.",
         (p.SESSION_ID, *p.ASKED),

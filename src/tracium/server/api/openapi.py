@@ -8,13 +8,16 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
 from tracium.server.api.endpoints import ENDPOINTS
+from tracium.server.api.parameter import LONGEST
 from tracium.server.api.schema import Schemas
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tracium.server.api.endpoint import Endpoint
     from tracium.server.api.parameter import Parameter
 
-_CONVERTER: Final = re.compile(r":path\}")
+_CONVERTER: Final = re.compile(r":whole\}")
 _SAYS: Final = """What each tenant did, cost and suffered. Times are UTC and ranges half-open; money is US dollars as a string
 of decimal digits; null is what is not known, or belongs to no tenant. Every path also ends in .csv and .json; CSV has a line
 for each of `rows`. Unknown parameters are refused."""
@@ -73,7 +76,7 @@ def _operation(endpoint: Endpoint, schemas: Schemas) -> dict[str, Any]:
                     "text/csv": {"schema": {"type": "string"}},
                 },
             },
-            **_failures("400", "401", "403", "404", "503"),
+            **_failures("400", "401", "403", "404", "429", "503"),
         },
     }
 
@@ -84,11 +87,18 @@ def _parameter(one: Parameter[Any]) -> dict[str, Any]:
         "in": "path" if one.in_path else "query",
         "required": one.in_path or "minItems" in one.schema,
         "description": one.description,
-        "schema": dict(one.schema),
+        "schema": _bounded(one.schema),
     }
     if one.repeats:
         described |= {"style": "form", "explode": True}
     return described
+
+
+def _bounded(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """A parameter's schema with the length that each text has at most."""
+    if schema["type"] == "array":
+        return {**schema, "items": _bounded(schema["items"])}
+    return {"maxLength": LONGEST, **schema} if schema["type"] == "string" and "enum" not in schema else dict(schema)
 
 
 def _simple(name: str, summary: str, *, secured: bool = True) -> dict[str, Any]:
@@ -97,7 +107,7 @@ def _simple(name: str, summary: str, *, secured: bool = True) -> dict[str, Any]:
         "summary": summary,
         "responses": {
             "200": {"description": "The answer.", "content": {"application/json": {"schema": {"type": "object"}}}},
-            **_failures("401" if secured else "503"),
+            **(_failures("401", "429", "503") if secured else {}),
         },
     }
     return made if secured else {**made, "security": []}

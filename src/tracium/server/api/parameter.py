@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
@@ -9,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 T_co = TypeVar("T_co", covariant=True)
-_LONGEST: Final = 4096
+LONGEST: Final = 4096
 
 
 class ParameterError(ValueError):
@@ -48,12 +49,15 @@ class Parameter(Generic[T_co]):
             return self.default
         if len(texts) > 1 and not self.repeats:
             raise ParameterError(f"{self.name} is given {len(texts)} times: give it once")
+        most = self.schema.get("maxItems", math.inf)
+        if len(texts) > most:
+            raise ParameterError(f"{self.name} is given {len(texts)} times: give it at most {most} times")
         values = tuple(self._one(text) for text in texts)
         return cast("T_co", values if self.repeats else values[0])
 
     def _one(self, text: str) -> object:
-        if len(text) > _LONGEST:
-            raise ParameterError(f"{self.name} has more than {_LONGEST} characters")
+        if len(text) > LONGEST:
+            raise ParameterError(f"{self.name} has more than {LONGEST} characters")
         try:
             return self.read(text)
         except ParameterError:

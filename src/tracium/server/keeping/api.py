@@ -15,6 +15,7 @@ from tracium.server.access.answer import refused
 from tracium.server.body import json_object
 from tracium.server.keeping.held import Signal
 from tracium.server.keeping.keeper import Keeper
+from tracium.server.keeping.snapshot import is_id
 from tracium.server.keeping.subject import Person
 from tracium.server.refusal import Refusal
 
@@ -118,9 +119,12 @@ class KeepingApi:
 
     def drop_snapshot(self, request: Request) -> Response:
         """``DELETE /api/v1/store/snapshots/{id}``: let it go."""
+        snapshot_id: str = request.path_params["id"]
+        if not is_id(snapshot_id):
+            return JSONResponse({"error": f"{snapshot_id[:100]!r} is no snapshot's id."}, 404)
 
         def dropped() -> dict[str, Any]:
-            self._keeper(request).drop_snapshot(request.path_params["id"])
+            self._keeper(request).drop_snapshot(snapshot_id)
             return {}
 
         return _answered(request, dropped)

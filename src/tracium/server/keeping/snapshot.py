@@ -78,7 +78,7 @@ class Snapshots:
         Raises:
             StoreError: the store is none of this machine, or the id is none.
         """
-        if not re.fullmatch(rf"{_PREFIX}[0-9a-f]+", snapshot_id):
+        if not is_id(snapshot_id):
             raise StoreError(f"{snapshot_id!r} is no snapshot's id.")
         shutil.rmtree(place(self._directory(), snapshot_id), ignore_errors=True)
 
@@ -103,6 +103,11 @@ class Snapshots:
     def _rows(self, table: str) -> int:
         count: int = self._store.maintenance.rows(f"SELECT count() AS Rows FROM {table}")[0]["Rows"]  # noqa: S608 - ours
         return count
+
+
+def is_id(text: str) -> bool:
+    """Whether a snapshot may have this id: it becomes a part of a path."""
+    return re.fullmatch(rf"{_PREFIX}[0-9a-f]+", text) is not None
 
 
 def place(directory: Directory, snapshot_id: str) -> Path:
