@@ -197,3 +197,63 @@ def test_a_scope_names_its_tenants(tenants):
     """There is no scope over nobody, which could be taken for everybody."""
     with pytest.raises(ValueError, match="at least one"):
         TenantScope.of(*tenants)
+
+
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.mark.parametrize("is_ours", [True, False])
+@pytest.mark.parametrize("start", [NOON, NOON + 7 * MINUTE], ids=["quarter", "within"])
+@pytest.mark.parametrize("end", [NOON + 60 * MINUTE, NOON + 62 * MINUTE], ids=["quarter", "within"])
+def test_the_period_before_is_what_it_is_by_itself(store, tenant, is_ours, start, end):
+    """Beside the range or asked for alone, it has the same numbers, also where a span was sent twice at several times."""
+    twice = {"trace_id": os.urandom(16), "span_id": os.urandom(8)}
+    calls = [
+        model_call(tenant, end=NOON_NS + minutes * 60 * 10**9, tokens=(minutes + 200, 5), milliseconds=minutes + 200)
+        for minutes in (-61, -60, -55, -50, -46, -1, 0, 6, 7, 8, 53, 59, 60, 61)
+    ]
+    sent = request(
+        *calls,
+        *(span(tenant, end=NOON_NS + minutes * 60 * 10**9, **twice) for minutes in (-50, -46, 8, 60, 61)),
+    )
+    if is_ours:
+        sent.resource_spans[0].resource.attributes.add(key="telemetry.distro.name").value.string_value = "tracium"
+    store.commit([read_traces(sent.SerializeToString(), PROTOBUF)])
+    now, before = TimeRange(start, end), TimeRange(start - (end - start), start)
+    asker = replace(OPERATOR, scope=TenantScope.of(tenant))
+    alone = queries.overview(store, asker, queries.Question(before), compare=False)
+    whole = queries.overview(store, asker, queries.Question(now))
+    (row,) = queries.tenants(store, asker, queries.Question(now)).rows
+    assert alone.totals.model_calls > 2
+    for found in (whole.before, row.before):
+        for name in ("model_calls", "requests", "errors", "p95_ms", "cost"):
+            assert getattr(found, name) == getattr(alone.totals, name), name
+    assert whole.totals == queries.overview(store, asker, queries.Question(now), compare=False).totals
+    (same,) = queries.tenants(store, asker, queries.Question(now), compare=False).rows
+    assert replace(row, before=None) == same
+    assert row.model_calls == whole.totals.model_calls == sum(point.model_calls for point in whole.rows)
+
+
+def test_everybody_beside_some_tenants(store, tenant):
+    """All that may be seen is the same beside some tenants and by itself, and no tenant's course has what others did."""
+    others = [f"{tenant}-{number}" for number in range(3)]
+    time_range = TimeRange(NOON + timedelta(days=50), NOON + timedelta(days=51, minutes=3))
+    put(
+        store,
+        *(
+            model_call(
+                name, end=time_range.start_ns + 3600 * 10**9 * hour, tokens=(100, 5), milliseconds=100 * hour + 1
+            )
+            for name in (tenant, *others)
+            for hour in (1, 2, 20, 24)
+        ),
+    )
+    asker = replace(OPERATOR, scope=TenantScope.of(tenant, *others))
+    question = queries.Question(time_range)
+    found = queries.compare(store, asker, question, (others[2], tenant, "nobody"))
+    assert found.all == queries.overview(store, asker, question, compare=False).totals
+    by_itself = {row.tenant: row for row in queries.usage_report(store, asker, question).tenants}
+    assert [row.tenant for row in found.rows] == [others[2], tenant, "nobody"]
+    assert list(found.rows[:2]) == [by_itself[others[2]], by_itself[tenant]]
+    assert [sum(point.model_calls for point in course.points) for course in found.series] == [4, 4, 0]
+    assert {point.time >= time_range.start for course in found.series for point in course.points} == {True}

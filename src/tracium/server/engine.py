@@ -31,6 +31,8 @@ _READING: Final = {
     "merge_tree_min_rows_for_concurrent_read": 8192,
     "merge_tree_min_bytes_for_concurrent_read": 1,
     "merge_tree_min_read_task_size": 1,
+    # What the indexes leave out is found once, before reading begins, and not by each of its small tasks.
+    "use_skip_indexes_on_data_read": 0,
 }
 
 

@@ -9,9 +9,13 @@ from tracium.server.prices.key import KEY_COLUMNS
 # The prices that hold, as a relation of keys and their periods.
 PRICES: Final = f"SELECT {', '.join(KEY_COLUMNS)}, Periods FROM tracium_prices FINAL"  # noqa: S608 - constants
 
-# 64 bits in the place of five strings: among the 20,000 keys that are kept two agree by chance once in 10^11 stores.
-# Each by itself first, which is done once for every name and not for every row.
-_KEY: Final = f"cityHash64({', '.join(f'cityHash64({column})' for column in KEY_COLUMNS)})"
+# What a call used, a bit for each unit; the last one is of every call.
+_UNITS: Final = (
+    "toUInt8((PlainInputTokens > 0) + (OutputTokens > 0) * 2 + (CacheReadTokens > 0) * 4 + (CacheWriteTokens > 0) * 8 "
+    "+ (OtherUnits != '') * 16 + 32)"
+)
+_SECOND: Final = "dateDiff('second', toDateTime(0, 'UTC'), calls.Bucket)"
+_MINUTE: Final = f"intDiv(positiveModulo({_SECOND}, 86400), 60)"
 
 
 def priced(relation: str, *, prices: str = PRICES) -> str:
@@ -28,7 +32,7 @@ def priced(relation: str, *, prices: str = PRICES) -> str:
     """
     return f"""
 SELECT
-    calls.* EXCEPT (PricedKey, PricedSecond, PricedMinute, PricedUnits),
+    calls.*,
     -- Read only where it is asked for: text is what costs most.
     multiIf(
         OtherUnits != '', concat('no price for ', replaceAll(OtherUnits, ',', ', ')),
@@ -39,7 +43,7 @@ SELECT
         bitTest(NoPrice, 2) AND CacheReadTokens > 0, 'no price for tokens that are read from a cache',
         bitTest(NoPrice, 3) AND CacheWriteTokens > 0, 'no price for tokens that are written to a cache',
         '') AS UnpricedReason,
-    IsFound AND bitAnd(NoPrice, PricedUnits) = 0 AS IsPriced,
+    IsFound AND bitAnd(NoPrice, {_UNITS}) = 0 AS IsPriced,
     if(IsPriced,
        toDecimal256(PlainInputTokens, 0) * InputPrice + toDecimal256(CacheReadTokens, 0) * CacheReadPrice
        + toDecimal256(CacheWriteTokens, 0) * CacheWritePrice + toDecimal256(OutputTokens, 0) * OutputPrice
@@ -47,18 +51,11 @@ SELECT
     if(IsPriced, 0, toUInt64(Calls)) AS UnpricedCalls,
     PriceSource,
     PriceVersion
-FROM
-(
-    SELECT *, {_KEY} AS PricedKey, dateDiff('second', toDateTime(0, 'UTC'), Bucket) AS PricedSecond,
-           intDiv(positiveModulo(PricedSecond, 86400), 60) AS PricedMinute,
-           toUInt8((PlainInputTokens > 0) + (OutputTokens > 0) * 2 + (CacheReadTokens > 0) * 4 + (CacheWriteTokens > 0) * 8
-                   + (OtherUnits != '') * 16 + 32) AS PricedUnits
-    FROM ({relation})
-) AS calls
+FROM ({relation}) AS calls
 LEFT JOIN
 (
     SELECT
-        {_KEY} AS PeriodKey, true AS IsFound,
+        {_key("")} AS PeriodKey, true AS IsFound,
         period.ClassFrom AS PeriodClassFrom, period.ClassTo AS PeriodClassTo,
         period.ValidFrom AS PeriodFrom, period.ValidTo AS PeriodTo,
         period.DayFrom AS PeriodDayFrom, period.DayTo AS PeriodDayTo,
@@ -71,8 +68,13 @@ LEFT JOIN
         period.Reason AS PeriodReason, period.Source AS PriceSource, period.Version AS PriceVersion
     FROM ({prices}) ARRAY JOIN Periods AS period
 ) AS periods
-ON calls.PricedKey = periods.PeriodKey
-   AND calls.InputClass >= periods.PeriodClassFrom AND calls.InputClass < periods.PeriodClassTo
-   AND calls.PricedSecond >= periods.PeriodFrom AND calls.PricedSecond < periods.PeriodTo
-   AND calls.PricedMinute >= periods.PeriodDayFrom AND calls.PricedMinute < periods.PeriodDayTo
+ON {_key("calls.")} = PeriodKey
+   AND calls.InputClass >= PeriodClassFrom AND calls.InputClass < PeriodClassTo
+   AND {_SECOND} >= PeriodFrom AND {_SECOND} < PeriodTo AND {_MINUTE} >= PeriodDayFrom AND {_MINUTE} < PeriodDayTo
 """  # noqa: S608 - joined from constants and the caller's SQL
+
+
+def _key(of: str) -> str:
+    # 64 bits in the place of five strings: among the 20,000 keys that are kept two agree by chance once in 10^11 stores.
+    # Each by itself first, which is done once for every name and not for every row.
+    return f"cityHash64({', '.join(f'cityHash64({of}{column})' for column in KEY_COLUMNS)})"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from tracium.server.queries.beside import beside
 from tracium.server.queries.bucket import Bucket
-from tracium.server.queries.numbers import Numbers, call_numbers, money, request_numbers, usage_rows
-from tracium.server.queries.series import Point, in_utc, point, total
+from tracium.server.queries.numbers import call_numbers, money, request_numbers
+from tracium.server.queries.series import Point, in_utc, only, point
+from tracium.server.queries.sums import Numbers, usage_rows
 from tracium.server.queries.tenantfilter import TenantFilter
 from tracium.server.usage import TenantUsage, Usage
 
@@ -61,9 +61,14 @@ def compare(
     """
     bucket = bucket or Bucket.fitting(question.range)
     asked = replace(question, tenants=TenantFilter(ids=tuple(tenants)))
-    (wholes, over_time), everybody = beside(
-        lambda: usage_rows(store, asker, asked, _by(asked, bucket), ("tenant",), ("tenant", "time")),
-        lambda: total(store, asker, replace(question, tenants=TenantFilter())),
+    # Of everybody else there is one row, under the name that no tenant has.
+    is_asked = asked.tenants.condition()
+    by = {
+        name: f"if({is_asked}, {expression}, defaultValueOfArgumentType({expression}))"
+        for name, expression in _by(asked, bucket).items()
+    }
+    everybody, wholes, over_time = usage_rows(
+        store, asker, replace(question, tenants=TenantFilter()), by, (), ("tenant",), ("tenant", "time")
     )
     return Comparison(
         from_=question.range.start,
@@ -78,7 +83,7 @@ def compare(
             )
             for name in tenants
         ),
-        all=everybody,
+        all=only(asker, everybody),
         series=_courses(asker, asked, bucket, over_time),
     )
 
@@ -98,8 +103,7 @@ def _by(question: Question, bucket: Bucket) -> dict[str, str]:
 
 
 def _courses(asker: Principal, question: Question, bucket: Bucket, found: Numbers) -> tuple[TenantCourse, ...]:
-    of_requests: Rows = {(tenant, in_utc(time)): row for (tenant, time), row in found.requests.items()}
-    of_calls: Rows = {(tenant, in_utc(time)): row for (tenant, time), row in found.calls.items()}
+    of_requests, of_calls = (_rows(question, rows) for rows in (found.requests, found.calls))
     times = sorted({*bucket.starts(question.range, question.timezone), *(time for _, time in of_requests | of_calls)})
     return tuple(
         TenantCourse(
@@ -108,3 +112,8 @@ def _courses(asker: Principal, question: Question, bucket: Bucket, found: Number
         )
         for name in question.tenants.ids
     )
+
+
+def _rows(question: Question, found: Mapping[tuple[str, datetime], Mapping[str, Any]]) -> Rows:
+    """The rows of the tenants that are asked for."""
+    return {(tenant, in_utc(time)): row for (tenant, time), row in found.items() if tenant in question.tenants.ids}

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from tracium.server.access.principal import Grant
 from tracium.server.queries.bucket import Bucket
-from tracium.server.queries.numbers import call_numbers, call_rows, money, unpriced_rows
+from tracium.server.queries.numbers import call_numbers, money
+from tracium.server.queries.sums import call_rows, unpriced_rows
 from tracium.server.scope import literal
 from tracium.server.usage import CallUsage
 

@@ -1,198 +1,25 @@
-"""Sums over the relations, by whatever is asked, and their reading into numbers."""
+"""The reading of sums into numbers: what is unknown stays unknown."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from tracium.server import prices
 from tracium.server.access.principal import Grant
-from tracium.server.prices.key import KEY_COLUMNS
-from tracium.server.queries.beside import beside
-from tracium.server.queries.relations import CALL_SUMS, REQUEST_SUMS, calls, requests
 from tracium.server.usage import Change, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tracium.server.access.principal import Principal
-    from tracium.server.queries.question import Question
-    from tracium.server.store import Store
 
     Row = Mapping[str, Any]
 
 # Up to here the engine counts distinct traces exactly.
 _EXACT_TRACES: Final = 65_536
 _NO_ROW: Final[Row] = {}
-_SUMS: Final = ", ".join(f"sum(one.{name}) AS {name}" for name in CALL_SUMS)
-_REQUEST_SUMS: Final = ", ".join(f"sum(one.{name}) AS {name}" for name in REQUEST_SUMS)
-_QUANTILES: Final = "(0.5, 0.95, 0.99)"
-
-# Whether there is a price depends on what a call used: the calls of a row have all used the same, or none of them has.
-_PRICE_KEY: Final = f"{', '.join(KEY_COLUMNS)}, InputClass, OtherUnits, Units"
-
-
-@dataclass(frozen=True, slots=True)
-class Numbers:
-    """Rows of sums by their key: the values of the names of one level."""
-
-    requests: dict[tuple[Any, ...], Row]
-    calls: dict[tuple[Any, ...], Row]
-
-
-def usage_rows(
-    store: Store,
-    asker: Principal,
-    question: Question,
-    by: Mapping[str, str],
-    *levels: tuple[str, ...],
-    traces: bool = True,
-) -> tuple[Numbers, ...]:
-    """Sums over requests and over model calls, the latter with their latency, and with their cost if `asker` may see it.
-
-    Args:
-        store: where from.
-        asker: who asks, which decides what is seen.
-        question: when, whose and where.
-        by: what there is a row for: SQL over what `requests` and `calls` both have, by its name.
-        levels: names of `by`; for each of these there are numbers of their own, by the values of its names. Several take
-            hardly more time than one. None: one level with all names.
-        traces: whether distinct traces are counted, too.
-
-    Raises:
-        StoreError: the store could not answer.
-    """
-    levels = levels or (tuple(by),)
-    found = tuple(Numbers({}, {}) for _ in levels)
-    if question.is_empty:
-        return found
-    of_others = _has_calls_of_others(store, asker, question)
-    of_requests, of_calls = beside(
-        partial(store.rows, asker.scope, _request_sums(question, by, levels, traces=traces, of_others=of_others)),
-        partial(_call_rows, store, asker, question, by, levels, latency=False, of_others=of_others),
-    )
-    for row in of_requests:
-        # Sums over nothing are a row, too, where there is nothing to group by.
-        if _last_seen(row) is not None:
-            found[row["Level"]].requests[tuple(row[name] for name in levels[row["Level"]])] = row
-    for row in of_calls:
-        if row["Calls"]:
-            key = tuple(row[name] for name in levels[row["Level"]])
-            latency = found[row["Level"]].requests.get(key, _NO_ROW).get("CallLatency", ())
-            found[row["Level"]].calls[key] = {**row, "Latency": latency}
-    return found
-
-
-def call_rows(store: Store, asker: Principal, question: Question, by: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Sums over model calls with their latency, and with their cost if `asker` may see it.
-
-    Args:
-        store: where from.
-        asker: who asks, which decides what is seen.
-        question: when, whose and where.
-        by: what there is a row for: SQL over the columns of `calls`, by its name in the rows.
-
-    Raises:
-        StoreError: the store could not answer.
-    """
-    if question.is_empty:
-        return []
-    of_others = _has_calls_of_others(store, asker, question)
-    return _call_rows(store, asker, question, by, (tuple(by),), latency=True, of_others=of_others)
-
-
-def unpriced_rows(store: Store, asker: Principal, question: Question, by: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Sums over model calls without latency, a row for each reason why they have no price, which is '' for those priced.
-
-    Raises:
-        StoreError: the store could not answer.
-    """
-    if question.is_empty:
-        return []
-    prices.ensure(store)
-    relation = calls(question, of_others=_has_calls_of_others(store, asker, question))
-    by = {**by, "reason": "one.UnpricedReason"}
-    return store.rows(asker.scope, _priced_sums(relation, prices.Cuts.of(store), by, (tuple(by),), latency=False))
-
-
-def _has_calls_of_others(store: Store, asker: Principal, question: Question) -> bool:
-    """Whether there are calls of senders that are not tracium's: looking for the outer ones of them takes its time."""
-    sql = f"SELECT 1 AS one FROM tracium_calls WHERE {question.touched()} LIMIT 1"  # noqa: S608 - see `literal`
-    return bool(store.rows(asker.scope, sql))
-
-
-def _request_sums(
-    question: Question, by: Mapping[str, str], levels: Sequence[tuple[str, ...]], *, traces: bool, of_others: bool
-) -> str:
-    merged = (
-        f"{_REQUEST_SUMS}, %(of_none)s AS RequestsOfNone, {'uniqMerge%(state)s(one.Traces)' if traces else 0} AS Traces, "
-        f"quantilesBFloat16Merge%(state)s{_QUANTILES}(one.Latency) AS Latency, "
-        f"quantilesBFloat16Merge%(state)s{_QUANTILES}(one.CallLatency) AS CallLatency, max(one.LastSeen) AS LastSeen"
-    )
-    relation = requests(question, of_others=of_others)
-    names, of_none = _named(by), "sumIf(one.Requests, one.TenantId = '')"
-    if len(levels) > 1:
-        # Sketches take the time: they are merged once into the finest level, which is little.
-        relation = f"SELECT {names} {merged % {'state': 'State', 'of_none': of_none}} FROM ({relation}) AS one {_grouped(by, (tuple(by),))}"  # noqa: S608 - see `literal`
-        names, of_none = "".join(f"{name}, " for name in by), "sum(one.RequestsOfNone)"
-    return f"""
-        SELECT {names} {merged % {"state": "", "of_none": of_none}}, {_level(by, levels)} AS Level
-        FROM ({relation}) AS one
-        {_grouped(by, levels)}"""  # noqa: S608 - see `literal`
-
-
-def _call_rows(  # noqa: PLR0913 - each is a part of the question
-    store: Store,
-    asker: Principal,
-    question: Question,
-    by: Mapping[str, str],
-    levels: Sequence[tuple[str, ...]],
-    *,
-    latency: bool,
-    of_others: bool,
-) -> list[dict[str, Any]]:
-    relation = calls(question, of_others=of_others)
-    if asker.may(Grant.COST):
-        prices.ensure(store)
-        return store.rows(asker.scope, _priced_sums(relation, prices.Cuts.of(store), by, levels, latency=latency))
-    return store.rows(
-        asker.scope,
-        f"""
-        SELECT {_named(by)} {_SUMS} {_merged(latency=latency)}, {_level(by, levels)} AS Level
-        FROM ({relation}) AS one
-        {_grouped(by, levels)}""",  # noqa: S608 - see `literal`
-    )
-
-
-def _priced_sums(
-    relation: str, cuts: prices.Cuts, by: Mapping[str, str], levels: Sequence[tuple[str, ...]], *, latency: bool
-) -> str:
-    """Sums over a relation of model calls with their cost, as a SELECT.
-
-    Args:
-        relation: as `calls` gives it.
-        cuts: between which moments prices do not change.
-        by: what there is a row for; what begins with ``one.Unpriced`` is known only with the price.
-        levels: as `usage_rows` has them.
-        latency: whether the quantiles of latency are wanted: they take the most time.
-    """
-    at_once = {name: expression for name, expression in by.items() if not expression.startswith("one.Unpriced")}
-    told = {name: f"one.{name}" if name in at_once else expression for name, expression in by.items()}
-    state = f", quantilesBFloat16MergeState{_QUANTILES}(one.Latency) AS Latency" if latency else ""
-    # Summed first by what is priced alike, within one period of each price and one stretch of the day: that is little.
-    alike = f"""
-        SELECT {_named(at_once)} {_PRICE_KEY}, min(one.Bucket) AS Bucket, {_SUMS} {state}
-        FROM ({relation}) AS one
-        GROUP BY {", ".join([*at_once, _PRICE_KEY, *cuts.sql("one.Bucket")])}"""  # noqa: S608 - see `literal`
-    return f"""
-        SELECT {_named(told)} {_SUMS} {_merged(latency=latency)},
-            sum(one.Cost) AS Cost, sum(one.UnpricedCalls) AS UnpricedCalls, {_level(by, levels)} AS Level
-        FROM ({prices.priced(alike)}) AS one
-        {_grouped(told, levels)}"""  # noqa: S608 - see `literal`
 
 
 def call_numbers(row: Row | None) -> dict[str, Any]:
@@ -249,7 +76,7 @@ def request_numbers(row: Row | None) -> dict[str, Any]:
         "spans": row.get("Spans", 0),
         "span_errors": row.get("SpanErrors", 0),
         "estimated_requests": row.get("EstimatedRequests", 0.0),
-        "last_seen": _last_seen(row),
+        "last_seen": last_seen(row),
     }
 
 
@@ -290,7 +117,7 @@ def _error_rate(row: Row) -> float | None:
     return min(share, 1.0)
 
 
-def _last_seen(row: Row) -> datetime | None:
+def last_seen(row: Row) -> datetime | None:
     """When the last span ended; a row of sums over nothing has 1970."""
     moment = row.get("LastSeen")
     return _in_utc(moment) if moment is not None and moment.year > 1970 else None  # noqa: PLR2004 - see above
@@ -304,26 +131,3 @@ def _quantiles(row: Row) -> tuple[float | None, float | None, float | None]:
 
 def _in_utc(value: datetime) -> datetime:
     return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
-
-
-def _merged(*, latency: bool) -> str:
-    return f", quantilesBFloat16Merge{_QUANTILES}(one.Latency) AS Latency" if latency else ""
-
-
-def _named(by: Mapping[str, str]) -> str:
-    return "".join(f"{expression} AS {name}, " for name, expression in by.items())
-
-
-def _grouped(by: Mapping[str, str], levels: Sequence[tuple[str, ...]]) -> str:
-    if len(levels) > 1:
-        sets = [f"({', '.join(level)})" for level in levels]
-        return f"GROUP BY GROUPING SETS ({', '.join(sets)})"
-    return f"GROUP BY {', '.join(by)}" if by else ""
-
-
-def _level(by: Mapping[str, str], levels: Sequence[tuple[str, ...]]) -> str:
-    """Which of the levels a row belongs to, as SQL: the engine tells by a bit for each name that is not in its level."""
-    if len(levels) == 1:
-        return "0"
-    masks = [int("".join(str(int(name not in level)) for name in by), 2) for level in levels]
-    return f"transform(grouping({', '.join(by)}), {masks}, {list(range(len(levels)))}, 0)"

@@ -79,6 +79,17 @@ class Quarters:
         edges = tuple((one, other) for one, other in ((start, first), (last, end)) if one < other)
         return cls(first, last, edges, end)
 
+    def is_told_apart(self, moment: int) -> bool:
+        """Whether what lies before a moment and after it can be summed at once and told apart by its quarter.
+
+        Of what was sent twice one is counted on each side: spans are looked at on one of them only.
+        """
+        is_before, is_after = (
+            all(end <= moment for _, end in self.edges),
+            all(start >= moment for start, _ in self.edges),
+        )
+        return moment % _QUARTER_NS == 0 and (is_before or is_after)
+
     def whole(self) -> str:
         """The whole quarters as an SQL expression over a roll-up."""
         return f"Bucket >= toDateTime({self.start // 10**9}, 'UTC') AND Bucket < toDateTime({self.end // 10**9}, 'UTC')"

@@ -6,18 +6,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from tracium.server.queries.beside import beside
 from tracium.server.queries.bucket import Bucket
-from tracium.server.queries.numbers import (
-    Numbers,
-    call_numbers,
-    call_rows,
-    change,
-    money,
-    request_numbers,
-    usage,
-    usage_rows,
-)
+from tracium.server.queries.numbers import call_numbers, change, money, request_numbers, usage
+from tracium.server.queries.sums import Numbers, call_rows, usage_rows, usage_rows_and_before
 from tracium.server.usage import CallUsage, Change, Usage
 
 if TYPE_CHECKING:
@@ -91,18 +82,19 @@ def overview(
     """
     bucket = bucket or Bucket.fitting(question.range)
     by = {"time": bucket.sql(question.timezone)}
-    (by_time, whole), before = beside(
-        lambda: usage_rows(store, asker, question, by, ("time",), ()),
-        lambda: total(store, asker, question.before()) if compare else None,
-    )
-    totals = _only(asker, whole)
+    before = None
+    if compare:
+        (by_time, whole), before = usage_rows_and_before(store, asker, question, by, ("time",), ())
+    else:
+        by_time, whole = usage_rows(store, asker, question, by, ("time",), ())
+    totals = only(asker, whole)
     return Overview(
         from_=question.range.start,
         to=question.range.end,
         bucket=bucket.value,
         totals=totals,
         requests_without_tenant=_without_tenant(asker, question, whole),
-        before=None if before is None else change(totals, before),
+        before=None if before is None else change(totals, only(asker, before)),
         rows=_course(asker, question, bucket, by_time),
     )
 
@@ -110,7 +102,7 @@ def overview(
 def total(store: Store, asker: Principal, question: Question) -> Usage:
     """Everything that a question asks for, in one row."""
     (found,) = usage_rows(store, asker, question, {})
-    return _only(asker, found)
+    return only(asker, found)
 
 
 def _course(asker: Principal, question: Question, bucket: Bucket, found: Numbers) -> tuple[Point, ...]:
@@ -169,7 +161,7 @@ def _without_tenant(asker: Principal, question: Question, found: Numbers) -> int
     return sum(int(row["RequestsOfNone"]) for row in found.requests.values())
 
 
-def _only(asker: Principal, found: Numbers) -> Usage:
+def only(asker: Principal, found: Numbers) -> Usage:
     """The numbers of what was not told apart."""
     return usage(asker, found.requests.get(()), found.calls.get(()))
 

@@ -9,15 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from tracium.server.plain import columns
 from tracium.server.queries import cursor
-from tracium.server.queries.beside import beside
-from tracium.server.queries.numbers import (
-    call_numbers,
-    change,
-    money,
-    request_numbers,
-    usage,
-    usage_rows,
-)
+from tracium.server.queries.numbers import call_numbers, change, money, request_numbers, usage
+from tracium.server.queries.sums import usage_rows, usage_rows_and_before
 from tracium.server.usage import Change, TenantUsage, UsageReport
 
 if TYPE_CHECKING:
@@ -25,6 +18,7 @@ if TYPE_CHECKING:
 
     from tracium.server.access.principal import Principal
     from tracium.server.queries.question import Question
+    from tracium.server.queries.sums import Numbers
     from tracium.server.store import Store
 
 TenantOrder = Literal[
@@ -85,10 +79,13 @@ def tenants(  # noqa: PLR0913 - each is a part of the question
         CursorError: `after` is none.
         StoreError: the store could not answer.
     """
-    rows, before = beside(
-        lambda: _rows(store, asker, question, search),
-        lambda: _rows(store, asker, question.before(), search, traces=False) if compare else {},
-    )
+    before: Mapping[str, TenantUsage] = {}
+    if compare:
+        (found,), then = usage_rows_and_before(store, asker, question, _BY, ("tenant",))
+        before = _rows(asker, then, search)
+    else:
+        (found,) = usage_rows(store, asker, question, _BY)
+    rows = _rows(asker, found, search)
     order = _Order(sort, ascending=ascending)
     made = sorted((_with_change(asker, row, before, compare=compare) for row in rows.values()), key=order.place)
     first = 0 if after is None else bisect_right(made, order.place_of(after), key=order.place)
@@ -161,10 +158,7 @@ def _with_change(asker: Principal, row: TenantUsage, before: Mapping[str, Tenant
     return TenantRow(**values, before=change(row, then) if compare else None)
 
 
-def _rows(
-    store: Store, asker: Principal, question: Question, search: str | None, *, traces: bool = True
-) -> dict[str, TenantUsage]:
-    (found,) = usage_rows(store, asker, question, _BY, traces=traces)
+def _rows(asker: Principal, found: Numbers, search: str | None) -> dict[str, TenantUsage]:
     wanted = (search or "").casefold()
     return {
         name: TenantUsage(
