@@ -72,7 +72,10 @@ def test_the_same_number_behind_a_chart(open_page):
     page = open_page("/overview")
     assert page.locator(".chart canvas").count() == page.locator(".chart").count() > 0
     page.locator(".chart summary").first.click()
-    assert page.locator(".chart table").first.locator("tbody tr").count() > 24
+    rows = page.locator(".chart table").first.locator("tbody tr")
+    assert rows.count() > 24
+    # Opened, it is in the reader's language, as everything else.
+    expect(rows.first.locator("time")).not_to_contain_text("UTC")
 
 
 def test_from_tenant_to_span_by_keys(open_page, company):

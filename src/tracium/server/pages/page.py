@@ -38,7 +38,7 @@ _THEMES: Final = frozenset({"light", "dark"})
 # What is shown belongs to whoever asks: nobody else's browser or proxy keeps it.
 _HEADERS: Final = {"Cache-Control": "no-store"}
 # What takes no longer is sent at once; a reader sees no difference.
-_MOMENT_SECONDS: Final = 0.05
+_MOMENT_SECONDS: Final = 0.12
 
 
 @dataclass(frozen=True, slots=True)

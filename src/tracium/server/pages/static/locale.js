@@ -67,12 +67,16 @@ function ago(when) {
   return relative.format(Math.round(seconds / size), name);
 }
 
+// What is folded away is written when it is opened: the tables behind charts are most of a page.
+const FOLDED = "details:not([open])";
+
 export function localise(root) {
-  for (const element of root.querySelectorAll("data[data-as]")) {
+  for (const details of root.querySelectorAll(FOLDED)) details.addEventListener("toggle", () => localise(details), { once: true });
+  for (const element of root.querySelectorAll(`data[data-as]:not(${FOLDED} *)`)) {
     element.textContent = write(Number(element.value), element.dataset.as);
     if (element.dataset.as === "compact") element.title = integer.format(Number(element.value));
   }
-  for (const element of root.querySelectorAll("time[data-as]")) {
+  for (const element of root.querySelectorAll(`time[data-as]:not(${FOLDED} *)`)) {
     const when = new Date(element.dateTime);
     element.textContent = element.dataset.as === "relative" ? ago(when) : moment(when, element.dataset.as);
     element.title = `${whole.format(when)}\n${element.dateTime}`;
