@@ -10,7 +10,7 @@ RUN := $(UV) run --frozen --no-sync
 ONCE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-main test-openai test-frameworks test-arq test-llama-index test-wheel test-oldest lint format bench bench-web bench-store soak-store soak soak-queues screenshots bench-pages fuzz clean
+.PHONY: help setup demo test test-main test-openai test-frameworks test-arq test-llama-index test-wheel test-oldest lint format bench bench-web bench-store bench-growth soak-store soak soak-queues screenshots bench-pages fuzz clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +71,9 @@ bench: setup ## Print the figures: spans, agents, metrics, sampling, set_tenant,
 bench-store: setup ## Print what the backend takes and answers, and what a span costs (SPANS=10000000: so many in the store)
 	$(RUN) python benchmarks/store/ingest.py --spans 200000 --per-request 20 --connections 50
 	$(RUN) python benchmarks/store/questions.py --spans $(or $(SPANS),10000000)
+
+bench-growth: setup ## Print how answers slow down from 1 to 100 million spans (half an hour, 20 GB of disk)
+	$(RUN) python benchmarks/store/growth.py
 
 soak-store: setup ## Kill the backend 50 times under load and count what it holds (some minutes)
 	$(RUN) python benchmarks/store/crash.py

@@ -24,8 +24,9 @@ from generator import Generator
 from ingest import DAY_NS, Backend
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-_CONNECTIONS = 8
-_PER_REQUEST = 200
+# In turn: few, whose requests make one group, and many, whose requests make groups that are written side by side.
+_CONNECTIONS = (8, 100)
+_PER_REQUEST = 500
 
 
 class Sender:
@@ -38,8 +39,8 @@ class Sender:
         self.acknowledged: list[bytes] = []
         self.repeated = 0
 
-    def run(self, url: str) -> list[threading.Thread]:
-        threads = [threading.Thread(target=self._client, args=(url,)) for _ in range(_CONNECTIONS)]
+    def run(self, url: str, connections: int) -> list[threading.Thread]:
+        threads = [threading.Thread(target=self._client, args=(url,)) for _ in range(connections)]
         for thread in threads:
             thread.start()
         return threads
@@ -132,8 +133,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as data:
         for number in range(arguments.rounds):
             backend = Backend(Path(data))
-            threads = sender.run(backend.url)
-            time.sleep(source.uniform(0.2, 2.0))
+            threads = sender.run(backend.url, _CONNECTIONS[number % len(_CONNECTIONS)])
+            time.sleep(source.uniform(0.2, 3.0))
             backend.process.send_signal(signal.SIGKILL)
             backend.process.wait()
             for thread in threads:
