@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tracium.server import prices
 from tracium.server.access.principal import Grant
+from tracium.server.queries.beside import beside
 from tracium.server.queries.instant import instant
 from tracium.server.queries.question import ended
 from tracium.server.queries.visibility import is_content, shown, shown_message
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from tracium.server.access.principal import Principal
     from tracium.server.queries.tenantfilter import TenantFilter
     from tracium.server.store import Store
+
+    # By tenant and span.
+    _Costs = dict[tuple[str, str], tuple[Decimal | None, str | None]]
 
 # Longer texts are cut; the span by itself has them whole.
 TEXT_LENGTH: Final = 2000
@@ -144,11 +148,19 @@ def trace(
     Raises:
         StoreError: the store could not answer.
     """
-    rows = _read(store, asker, f"TraceId = {literal(trace_id)} AND {tenants.condition()}", details=details)
+    condition = f"TraceId = {literal(trace_id)} AND {tenants.condition()}"
+    rows, costs = beside(
+        lambda: _read(store, asker, condition, details=details), lambda: _costs(store, asker, condition)
+    )
     if not rows:
         return None
+    if asker.may(Grant.COST) and any(
+        row["IsModelCall"] and (row["TenantId"], row["SpanId"]) not in costs for row in rows
+    ):
+        # It arrived in between.
+        costs = _costs(store, asker, condition)
     is_cut = len(rows) > MOST_SPANS
-    return _assembled(asker, trace_id, _spans(store, asker, rows[:MOST_SPANS], details=details), rows, cut=is_cut)
+    return _assembled(asker, trace_id, _spans(asker, rows[:MOST_SPANS], costs, details=details), rows, cut=is_cut)
 
 
 def span(store: Store, asker: Principal, trace_id: str, span_id: str, tenants: TenantFilter) -> SpanDetail | None:
@@ -159,7 +171,12 @@ def span(store: Store, asker: Principal, trace_id: str, span_id: str, tenants: T
     """
     condition = f"TraceId = {literal(trace_id)} AND SpanId = {literal(span_id)} AND {tenants.condition()}"
     rows = _read(store, asker, condition, details=True, whole=True)
-    found = _spans(store, asker, rows[:1], details=True)
+    if not rows:
+        return None
+    # Where it was found, which is its key.
+    when = ended(rows[0]["Ended"], rows[0]["Ended"] + 1)
+    costs = _costs(store, asker, f"{condition} AND {when}") if rows[0]["IsModelCall"] else {}
+    found = _spans(asker, rows[:1], costs, details=True)
     return found[0] if found and isinstance(found[0], SpanDetail) else None
 
 
@@ -216,9 +233,7 @@ def _read(
     )
 
 
-def _spans(store: Store, asker: Principal, rows: Sequence[dict[str, Any]], *, details: bool) -> list[SpanRow]:
-    if not rows:
-        return []
+def _spans(asker: Principal, rows: Sequence[dict[str, Any]], costs: _Costs, *, details: bool) -> list[SpanRow]:
     begin = min(row["Started"] for row in rows)
     ids = {row["SpanId"] for row in rows}
     wrappers = {
@@ -226,7 +241,6 @@ def _spans(store: Store, asker: Principal, rows: Sequence[dict[str, Any]], *, de
         for row in rows
         if row["IsModelCall"] and not row["IsSettled"]
     }
-    costs = _costs(store, asker, rows)
     made: list[SpanRow] = []
     for row in rows:
         is_call = row["IsModelCall"] and (
@@ -287,18 +301,11 @@ def _details(asker: Principal, row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _costs(
-    store: Store, asker: Principal, rows: Sequence[dict[str, Any]]
-) -> dict[tuple[str, str], tuple[Decimal | None, str | None]]:
+def _costs(store: Store, asker: Principal, condition: str) -> _Costs:
     """The cost of each model call, or why it has none."""
-    calls = [row["SpanId"] for row in rows if row["IsModelCall"]]
-    if not calls or not asker.may(Grant.COST):
+    if not asker.may(Grant.COST):
         return {}
     prices.ensure(store)
-    trace_id = rows[0]["TraceId"]
-    # Where they were found, which is their key.
-    ends = [row["Ended"] for row in rows]
-    tenants = ", ".join(sorted(literal(tenant) for tenant in {row["TenantId"] for row in rows}))
     relation = f"""
         SELECT TenantId, SpanId, EndTime AS Bucket, Provider, Model, RequestModel, ServerAddress, ServiceTier, InputClass,
             OtherUnits, toUInt64(1) AS Calls,
@@ -312,8 +319,7 @@ def _costs(
             SELECT TenantId, SpanId, EndTime, Provider, Model, RequestModel, ServerAddress, ServiceTier, InputClass,
                 OtherUnits, IsRecorded, InputTokens, OutputTokens, CacheReadTokens, CacheWriteTokens
             FROM otel_traces
-            WHERE TraceId = {literal(trace_id)} AND IsModelCall AND {ended(min(ends), max(ends) + 1)}
-              AND TenantId IN ({tenants})
+            WHERE IsModelCall AND {condition}
             LIMIT 1 BY TenantId, SpanId
         ) AS one"""  # noqa: S608 - see `literal`
     priced = store.rows(
