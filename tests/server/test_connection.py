@@ -83,7 +83,9 @@ async def test_a_head_that_is_too_large():
         for head in (b"GET /" + b"x" * 200, b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"y" * 200 + b"\r\n\r\n"):
             reader, writer = await connect()
             writer.write(head)
-            assert (await asyncio.wait_for(reader.read(), 10)).startswith(b"HTTP/1.1 400")
+            answer = await asyncio.wait_for(reader.read(), 10)
+            assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\n")
+            assert answer.endswith(b'{"error": "Invalid HTTP request received. Its head has at most 100 bytes."}')
 
 
 async def test_too_many_connections():

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import gzip
 import json
 import socket
 import subprocess
 import sys
+import threading
 import uuid
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -208,6 +210,26 @@ async def test_a_message_that_never_comes():
             await call
         assert refused.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
         assert await TraceServiceStub(opened).Export(request(span())) == ExportTraceServiceResponse()
+
+
+async def test_a_call_that_is_cancelled():
+    """What was read of it holds its place until it is written: cancelling gives nobody more than there is."""
+    writing, go_on = threading.Event(), threading.Event()
+
+    def write(_batches):
+        writing.set()
+        go_on.wait(10)
+
+    async with receiving(write, requests=1) as opened:
+        call = TraceServiceStub(opened).Export(request(span()))
+        await asyncio.to_thread(writing.wait, 10)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        with pytest.raises(grpc.RpcError) as refused:
+            await TraceServiceStub(opened).Export(request(span()))
+        assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
+        go_on.set()
 
 
 def serve(tmp_path, *options):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, ClassVar, Final
 
 import httptools
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
 # uvicorn's own limit answers without a time to come back at, and exporters then throw away what they have.
 _FULL: Final = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+_BAD: Final = b"HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nConnection: close\r\n"
 
 
 class HeadTooLargeError(Exception):
@@ -104,8 +106,9 @@ class Connection(HttpToolsProtocol):
         self._close()
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what is no request."""
-        super().send_400_response(msg)
+        """Answer what is no request, in the form of all other errors."""
+        body = json.dumps({"error": f"{msg} Its head has at most {self.head_bytes} bytes."}).encode()
+        self.transport.write(_BAD + b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
         self._close()
 
     def pause_writing(self) -> None:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from tracium.server.batch import Signal
     from tracium.server.budget import Share
     from tracium.server.intake import Intake
+    from tracium.server.reading import Reading
 
     Authenticate = Callable[[Mapping[str, str], str], Awaitable[Principal]]
 
@@ -73,6 +74,7 @@ class GrpcReceiver:
         self._intake = intake
         self._proxies = proxies
         self._authenticate = authenticate
+        self._taking: set[asyncio.Task[Reading]] = set()
         # A message is in memory before anyone knows its length: so many of the longest ones fit.
         self._receiving = asyncio.Semaphore(max(intake.limits.waiting_bytes // intake.limits.body_bytes, 1))
         self._server = grpc.aio.server(
@@ -120,17 +122,37 @@ class GrpcReceiver:
     async def stop(self, grace_seconds: float) -> None:
         """Take no more calls, and give those that run some time to end."""
         await self._server.stop(grace_seconds)
+        if self._taking:
+            await asyncio.wait(self._taking, timeout=grace_seconds)
 
     async def _export(self, signal: Signal, messages: AsyncIterator[bytes], context: grpc.aio.ServicerContext) -> bytes:
         try:
             sender = await self._sender(context)
-            with self._intake.admission.one(), self._intake.share() as share:
+            with contextlib.ExitStack() as held:
+                held.enter_context(self._intake.admission.one())
+                share = held.enter_context(self._intake.share())
                 body = await self._receive(messages, share)
-                reading = await self._intake.take(signal, body, PROTOBUF, sender, share)
+                # A client may cancel its call: what reads the body in a thread goes on, and so does what it holds.
+                taking = asyncio.create_task(self._take(signal, body, sender, share, held.pop_all()))
+                self._taking.add(taking)
+                taking.add_done_callback(self._taken)
+                reading = await asyncio.shield(taking)
         except Refusal as cause:
             await _refuse(context, cause)
             raise
         return response(signal, reading).SerializeToString()
+
+    async def _take(
+        self, signal: Signal, body: bytes, sender: Principal, share: Share, held: contextlib.ExitStack
+    ) -> Reading:
+        with held:
+            return await self._intake.take(signal, body, PROTOBUF, sender, share)
+
+    def _taken(self, taking: asyncio.Task[Reading]) -> None:
+        self._taking.discard(taking)
+        # Looked at, also where nobody waits for it any more.
+        if not taking.cancelled():
+            taking.exception()
 
     async def _sender(self, context: grpc.aio.ServicerContext) -> Principal:
         metadata = _metadata(context)

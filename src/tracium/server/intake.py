@@ -13,6 +13,7 @@ from tracium.server.logs import read_logs
 from tracium.server.metrics import read_metrics
 from tracium.server.otlp import read_traces
 from tracium.server.refusal import BodyTooLargeError
+from tracium.server.room import Room
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,6 +60,8 @@ class Intake:
         self.limits: Final = limits
         self.admission: Final = Admission(limits.requests)
         self._budget = Budget(limits.waiting_bytes)
+        # Empty objects and messages take a hundred times the memory of their bytes once they are parsed.
+        self._parsing = Room(limits.body_bytes)
         self._committer = committer
 
     def share(self) -> Share:
@@ -90,8 +93,12 @@ class Intake:
             Refusal: nothing of it was stored.
         """
         read = partial(_READERS[signal], body, content_type, sender)
-        # Large bodies take their time, and the loop has other clients; a thread costs more than a small one.
-        reading = read() if len(body) <= SMALL_BYTES else await asyncio.to_thread(read)
+        if len(body) <= SMALL_BYTES:
+            reading = read()
+        else:
+            # Large bodies take their time, and the loop has other clients; a thread costs more than a small one.
+            async with self._parsing.of(len(body)):
+                reading = await asyncio.to_thread(read)
         if reading.batch.items:
             share.grow_to(len(reading.batch.body))
             await self._committer.commit(reading.batch)
