@@ -94,3 +94,9 @@ def test_a_line_has_gaps_where_nothing_is_known():
     assert path.count("M") == 2
     assert "h1" in path
     assert sparkline.line([None, None]) == ""
+
+
+@pytest.mark.parametrize(("errors", "of", "bad"), [(0, 0, False), (1, 1000, False), (1, 20, True)])
+def test_some_errors_are_no_alarm(errors, of, bad):
+    """One request in twenty is: where everything is red, nothing is."""
+    assert formatting.is_bad(formatting.ratio(errors, of)) is bad

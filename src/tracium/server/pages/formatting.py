@@ -17,6 +17,7 @@ _SCALES: Final = ("", "K", "M", "B", "T")
 _SIZES: Final = ("B", "kB", "MB", "GB", "TB")
 _MINUTE_MS: Final = 60_000
 _HOUR_MS: Final = 3_600_000
+_BAD_RATE: Final = 0.05
 _CENT: Final = Decimal("0.01")
 _DATA: Final = Markup('<data class="{}" value="{}" data-as="{}">{}</data>')
 _NOTHING: Final = Markup('<span class="none" title="{}">{}</span>')
@@ -41,6 +42,16 @@ def share(ratio: float | None) -> Markup:
     if ratio is None:
         return nothing()
     return _DATA.format("number", ratio, "percent", percent_text(ratio))
+
+
+def ratio(part: int, whole: int) -> float | None:
+    """How much of a whole a part is."""
+    return part / whole if whole else None
+
+
+def is_bad(error_rate: float | None) -> bool:
+    """Whether so many errors are to be looked at first."""
+    return error_rate is not None and error_rate >= _BAD_RATE
 
 
 def duration(milliseconds: float | None) -> Markup:

@@ -25,7 +25,10 @@ export async function drawCharts(root) {
   try {
     uPlot = await load();
   } catch {
-    for (const figure of figures) figure.querySelector("details").open = true;
+    for (const figure of figures) {
+      figure.querySelector(".plot").hidden = true;
+      figure.querySelector("details").open = true;
+    }
     return;
   }
   for (const figure of figures) if (figure.isConnected) draw(uPlot, figure);
@@ -35,11 +38,11 @@ document.addEventListener("tracium:theme", () => drawCharts(document));
 
 function draw(uPlot, figure) {
   const table = read(figure);
-  if (table.times.length < 2) return;
-  drawn.get(figure)?.end();
   const place = figure.querySelector(".plot");
+  place.hidden = table.times.length < 2;
+  if (place.hidden) return;
+  drawn.get(figure)?.end();
   place.replaceChildren();
-  place.classList.add("drawn");
   const chart = new uPlot(options(uPlot, figure, table, place.clientWidth), [table.times, ...table.series], place);
   const legend = legendOf(figure, table);
   place.append(legend.element);
