@@ -33,9 +33,10 @@ def streamed(pieces: Iterable[str], request: Request, headers: Mapping[str, str]
     """
     parts = _parts(pieces)
     # A proxy that collects an answer before it passes it on would undo it.
-    told = {**headers, "Vary": "Accept-Encoding", "X-Accel-Buffering": "no"}
+    told = {**headers, "X-Accel-Buffering": "no"}
     if "gzip" in request.headers.get("accept-encoding", ""):
-        return StreamingResponse(_packed(parts), media_type="text/html", headers={**told, "Content-Encoding": "gzip"})
+        told |= {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
+        return StreamingResponse(_packed(parts), media_type="text/html", headers=told)
     return StreamingResponse(parts, media_type="text/html", headers=told)
 
 

@@ -33,24 +33,26 @@ def usage_page(page: Page, store: Store) -> Response:
             "unpriced": lambda: unpriced(store, asker, question).rows,
         },
         title="Usage",
-        place=_place(page.view.get("cursor")),
+        place=place_of(page.view.get("cursor")),
         lines=lines,
         csv=page.export("usage.csv"),
         json=page.export("usage.json"),
     )
 
 
-def lines(report: UsageExport, place: tuple[Any, ...] | None) -> tuple[Sequence[UsageLine], str | None]:
-    """The lines of one page of it, and where the next page begins."""
+def lines(
+    report: UsageExport, place: tuple[Any, ...] | None, limit: int = _ROWS
+) -> tuple[Sequence[UsageLine], str | None]:
+    """The lines of one page, from `place` on, and where the next page begins."""
     first = 0 if place is None else bisect_right(report.rows, place, key=_key)
-    shown = report.rows[first : first + _ROWS]
+    shown = report.rows[first : first + limit]
     if first + len(shown) == len(report.rows):
         return shown, None
     last = shown[-1]
     return shown, cursor.write(last.month, last.tenant, last.provider, last.model)
 
 
-def _place(after: str | None) -> tuple[Any, ...] | None:
+def place_of(after: str | None) -> tuple[Any, ...] | None:
     """Where a page begins.
 
     Raises:
