@@ -2,41 +2,36 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING
 
-from tracium.cli.backend import chosen_backend, opened
-from tracium.server.client import Endpoint
+from tracium.cli.backend import reached
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
     import click
 
     from tracium.server.access.administration import Administration
     from tracium.server.access.remote import RemoteAdministration
+    from tracium.server.client import Endpoint
+    from tracium.server.store import Store
 
 
-@contextlib.contextmanager
-def administration(context: click.Context, *, create: bool = False) -> Iterator[Administration | RemoteAdministration]:
-    """The administration of the backend that a command's options name, while the block runs.
+def administration(
+    context: click.Context, *, create: bool = False
+) -> AbstractContextManager[Administration | RemoteAdministration]:
+    """The administration of the backend that a command's options name; as `backend.reached`."""
+    return reached(context, _remote, _local, create=create)
 
-    Args:
-        context: the command's.
-        create: whether to make the store if there is none.
 
-    Raises:
-        MissingExtraError: a package of the backend is not installed.
-        StoreError: the store cannot be opened.
-    """
-    backend = chosen_backend(context)
-    if isinstance(backend, Endpoint):
-        from tracium.server.access.remote import RemoteAdministration  # noqa: PLC0415 - of one of two ways
+def _remote(endpoint: Endpoint) -> RemoteAdministration:
+    from tracium.server.access.remote import RemoteAdministration  # noqa: PLC0415 - of one of two ways
 
-        yield RemoteAdministration(backend)
-        return
-    with opened(context, backend, create=create) as store:
-        from tracium.server.access.administration import Administration  # noqa: PLC0415 - needs the extra
-        from tracium.server.access.principal import Principal  # noqa: PLC0415 - of one of two ways
+    return RemoteAdministration(endpoint)
 
-        yield Administration(store, Principal.operator())
+
+def _local(store: Store) -> Administration:
+    from tracium.server.access.administration import Administration  # noqa: PLC0415 - needs the extra
+    from tracium.server.access.principal import Principal  # noqa: PLC0415 - of one of two ways
+
+    return Administration(store, Principal.operator())

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
+_L = TypeVar("_L")
 
 
 def backend_options(function: Callable[_P, _R]) -> Callable[_P, _R]:
@@ -68,6 +69,30 @@ def opened(context: click.Context, location: Directory | Server, *, create: bool
         store = Store(location, create=create)
     with store:
         yield store
+
+
+@contextlib.contextmanager
+def reached(
+    context: click.Context, remote: Callable[[Endpoint], _R], local: Callable[[Store], _L], *, create: bool
+) -> Iterator[_R | _L]:
+    """Who carries out what a command asks for, while the block runs: the server that runs, or this process on the store.
+
+    Args:
+        context: the command's, whose options name the backend.
+        remote: makes who asks a server.
+        local: makes who works on the store itself.
+        create: whether to make the store if there is none.
+
+    Raises:
+        MissingExtraError: a package of the backend is not installed.
+        StoreError: there is no store, or it cannot be opened.
+    """
+    backend = chosen_backend(context)
+    if isinstance(backend, Endpoint):
+        yield remote(backend)
+        return
+    with opened(context, backend, create=create) as store:
+        yield local(store)
 
 
 def _running(directory: Directory) -> Endpoint | None:

@@ -5,41 +5,23 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from tracium.cli.backend import chosen_backend, opened
-from tracium.server.client import Endpoint
+from tracium.cli.backend import reached
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
     import click
 
+    from tracium.server.client import Endpoint
     from tracium.server.keeping.keeper import Keeper
     from tracium.server.keeping.remote import RemoteKeeper
+    from tracium.server.store import Store
 
 
-@contextlib.contextmanager
-def keeper(context: click.Context, *, create: bool = False) -> Iterator[Keeper | RemoteKeeper]:
-    """The keeper of the store that a command's options name, while the block runs.
-
-    Args:
-        context: the command's.
-        create: whether to make the store if there is none.
-
-    Raises:
-        MissingExtraError: a package of the backend is not installed.
-        StoreError: the store cannot be opened.
-    """
-    backend = chosen_backend(context)
-    if isinstance(backend, Endpoint):
-        from tracium.server.keeping.remote import RemoteKeeper  # noqa: PLC0415 - of one of two ways
-
-        yield RemoteKeeper(backend)
-        return
-    with opened(context, backend, create=create) as store:
-        from tracium.server.access.principal import Principal  # noqa: PLC0415 - of one of two ways
-        from tracium.server.keeping.keeper import Keeper  # noqa: PLC0415 - needs the extra
-
-        yield Keeper(store, Principal.operator())
+def keeper(context: click.Context, *, create: bool = False) -> AbstractContextManager[Keeper | RemoteKeeper]:
+    """The keeper of the store that a command's options name; as `backend.reached`."""
+    return reached(context, _remote, _local, create=create)
 
 
 @contextlib.contextmanager
@@ -52,3 +34,16 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total or None)
+
+
+def _remote(endpoint: Endpoint) -> RemoteKeeper:
+    from tracium.server.keeping.remote import RemoteKeeper  # noqa: PLC0415 - of one of two ways
+
+    return RemoteKeeper(endpoint)
+
+
+def _local(store: Store) -> Keeper:
+    from tracium.server.access.principal import Principal  # noqa: PLC0415 - of one of two ways
+    from tracium.server.keeping.keeper import Keeper  # noqa: PLC0415 - needs the extra
+
+    return Keeper(store, Principal.operator())

@@ -5,16 +5,17 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Protocol
 
-from tracium.cli.backend import chosen_backend, opened
+from tracium.cli.backend import reached
 from tracium.exceptions import StoreError
-from tracium.server.client import Endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
     from datetime import datetime
 
     import click
 
+    from tracium.server.client import Endpoint
     from tracium.server.prices.report import PriceReport
     from tracium.server.prices.repricing import Repricing
     from tracium.server.store import Store
@@ -33,24 +34,9 @@ class Pricing(Protocol):
         """Let the prices that hold now hold for a stretch of the past."""
 
 
-@contextlib.contextmanager
-def pricing(context: click.Context, *, create: bool = False) -> Iterator[Pricing]:
-    """The prices of the backend that a command's options name, while the block runs.
-
-    Args:
-        context: the command's.
-        create: whether to make the store if there is none.
-
-    Raises:
-        MissingExtraError: a package of the backend is not installed.
-        StoreError: the store cannot be opened.
-    """
-    backend = chosen_backend(context)
-    if isinstance(backend, Endpoint):
-        yield _Remote(backend)
-        return
-    with opened(context, backend, create=create) as store:
-        yield _Local(store)
+def pricing(context: click.Context, *, create: bool = False) -> AbstractContextManager[Pricing]:
+    """The prices of the backend that a command's options name; as `backend.reached`."""
+    return reached(context, _Remote, _Local, create=create)
 
 
 class _Local:
