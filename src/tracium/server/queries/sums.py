@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     Row = Mapping[str, Any]
 
+# Of a row that is summed over more than any level is.
+_NO_LEVEL: Final = 255
 _NO_ROW: Final[Row] = {}
 _SUMS: Final = ", ".join(f"sum(one.{name}) AS {name}" for name in CALL_SUMS)
 _REQUEST_SUMS: Final = ", ".join(f"sum(one.{name}) AS {name}" for name in REQUEST_SUMS)
@@ -46,7 +48,8 @@ class _Grouping:
 
     Args:
         by: SQL over what `requests` and `calls` both have, by its name.
-        levels: names of `by`; for each of these there are rows of their own, by the values of its names.
+        levels: for each of these there are rows of their own, by the values of its names: the first ones of `by`, in
+            their order. One level has all names, and the others are summed from it.
         whole: SQL: which rows' traces and latency of calls are merged, too. All, unless the period before is looked at,
             of which they are not shown.
     """
@@ -65,8 +68,8 @@ class _Grouping:
         """Which of the levels a row belongs to, as SQL: the engine tells by a bit for each name that is not in its level."""
         if len(self.levels) == 1:
             return "0"
-        masks = [int("".join(str(int(name not in level)) for name in self.by), 2) for level in self.levels]
-        return f"transform(grouping({', '.join(self.by)}), {masks}, {list(range(len(self.levels)))}, 0)"
+        masks = [2 ** (len(self.by) - len(level)) - 1 for level in self.levels]
+        return f"transform(grouping({', '.join(self.by)}), {masks}, {list(range(len(self.levels)))}, {_NO_LEVEL})"
 
 
 def usage_rows(
@@ -79,8 +82,8 @@ def usage_rows(
         asker: who asks, which decides what is seen.
         question: when, whose and where.
         by: what there is a row for: SQL over what `requests` and `calls` both have, by its name.
-        levels: names of `by`; for each of these there are numbers of their own, by the values of its names. Several take
-            hardly more time than one. None: one level with all names.
+        levels: for each of these there are numbers of their own, by the values of its names: the first ones of `by`, in
+            their order. Several take hardly more time than one. None: one level with all names.
 
     Raises:
         StoreError: the store could not answer.
@@ -190,10 +193,10 @@ def _summed(
     )
     for row in of_requests:
         # Sums over nothing are a row, too, where there is nothing to group by.
-        if last_seen(row) is not None:
+        if row["Level"] != _NO_LEVEL and last_seen(row) is not None:
             found[row["Level"]].requests[tuple(row[name] for name in levels[row["Level"]])] = row
     for row in of_calls:
-        if row["Calls"]:
+        if row["Level"] != _NO_LEVEL and row["Calls"]:
             key = tuple(row[name] for name in levels[row["Level"]])
             latency = found[row["Level"]].requests.get(key, _NO_ROW).get("CallLatency", ())
             found[row["Level"]].calls[key] = {**row, "Latency": latency}
@@ -201,35 +204,23 @@ def _summed(
 
 
 def _request_sums(question: Question, grouping: _Grouping, *, of_others: bool) -> str:
-    relation, by = requests(question, of_others=of_others), grouping.by
-    names, of_none, whole = grouping.named(), "sumIf(one.Requests, one.TenantId = '')", grouping.whole
-    if len(grouping.levels) > 1:
-        # Sketches take the time: they are merged once into the finest level, which is little.
-        finest = _merged_requests(of_none, whole, state="State")
-        relation = f"SELECT {names} {finest} FROM ({relation}) AS one {_grouped(by, (tuple(by),))}"  # noqa: S608 - see `literal`
-        names, of_none = "".join(f"{name}, " for name in by), "sum(one.RequestsOfNone)"
-        whole = "false" if whole == "false" else "true"
     return f"""
-        SELECT {names} {_merged_requests(of_none, whole)}, {grouping.level()} AS Level
-        FROM ({relation}) AS one
+        SELECT {grouping.named()} {_REQUEST_SUMS}, sumIf(one.Requests, one.TenantId = '') AS RequestsOfNone,
+            quantilesBFloat16Merge{_QUANTILES}(one.Latency) AS Latency, {_shown_of_whole(grouping.whole)},
+            max(one.LastSeen) AS LastSeen, {grouping.level()} AS Level
+        FROM ({requests(question, of_others=of_others)}) AS one
         {grouping.grouped()}"""  # noqa: S608 - see `literal`
 
 
-def _merged_requests(of_none: str, whole: str, state: str = "") -> str:
-    quantiles = f"quantilesBFloat16Merge{state}"
-    match whole:
-        case "true":
-            shown = f"uniqMerge{state}(one.Traces) AS Traces, {quantiles}{_QUANTILES}(one.CallLatency) AS CallLatency"
-        case "false":
-            shown = "0 AS Traces, CAST([], 'Array(Float64)') AS CallLatency"
-        case _:
-            shown = (
-                f"uniqMerge{state}If(one.Traces, {whole}) AS Traces, "
-                f"{quantiles}If{_QUANTILES}(one.CallLatency, {whole}) AS CallLatency"
-            )
+def _shown_of_whole(whole: str) -> str:
+    # Sketches take the time.
+    if whole == "false":
+        return "0 AS Traces, CAST([], 'Array(Float64)') AS CallLatency"
+    if whole == "true":
+        return f"uniqMerge(one.Traces) AS Traces, quantilesBFloat16Merge{_QUANTILES}(one.CallLatency) AS CallLatency"
     return (
-        f"{_REQUEST_SUMS}, {of_none} AS RequestsOfNone, {quantiles}{_QUANTILES}(one.Latency) AS Latency, {shown}, "
-        "max(one.LastSeen) AS LastSeen"
+        f"uniqMergeIf(one.Traces, {whole}) AS Traces, "
+        f"quantilesBFloat16MergeIf{_QUANTILES}(one.CallLatency, {whole}) AS CallLatency"
     )
 
 
@@ -283,7 +274,6 @@ def _named(by: Mapping[str, str]) -> str:
 
 
 def _grouped(by: Mapping[str, str], levels: Sequence[tuple[str, ...]]) -> str:
-    if len(levels) > 1:
-        sets = [f"({', '.join(level)})" for level in levels]
-        return f"GROUP BY GROUPING SETS ({', '.join(sets)})"
-    return f"GROUP BY {', '.join(by)}" if by else ""
+    if not by:
+        return ""
+    return f"GROUP BY {', '.join(by)}{' WITH ROLLUP' if len(levels) > 1 else ''}"
