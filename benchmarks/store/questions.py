@@ -23,7 +23,7 @@ from ingest import DAY_NS, Backend, send
 PER_REQUEST = 500
 COMPARED = (0, 1, 2, 5, 20, 100)
 # Rounds of all questions; the first one warms and is not counted.
-ROUNDS = 7
+ROUNDS = 15
 
 
 def fill(backend: Backend, spans: int) -> float:
@@ -75,7 +75,7 @@ def questions(backend: Backend) -> dict[str, str]:
     day = {"from": start.isoformat(), "to": end.isoformat()}
     tenant = generator.tenant_name(5)
     listed = backend.get(f"/api/v1/traces?{urlencode({**day, 'tenant': tenant})}")
-    trace = listed["rows"][0]["trace_id"]
+    newest = listed["rows"][0]
     some = [("tenant", generator.tenant_name(number)) for number in COMPARED]
     asked = {
         "tenants": f"tenants?{urlencode(day)}",
@@ -83,9 +83,12 @@ def questions(backend: Backend) -> dict[str, str]:
         "overview": f"overview?{urlencode(day)}",
         "overview of a tenant": f"overview?{urlencode({**day, 'tenant': tenant})}",
         "models": f"models?{urlencode(day)}",
+        "usage by hour": f"tenants/{tenant}/usage?{urlencode({**day, 'bucket': 'hour'})}",
         "traces of a tenant": f"traces?{urlencode({**day, 'tenant': tenant})}",
         "traces": f"traces?{urlencode(day)}",
-        "one trace": f"traces/{trace}",
+        "traces with a text": f"traces?{urlencode({**day, 'tenant': tenant, 'text': 'in no trace'})}",
+        "one trace": f"traces/{newest['trace_id']}",
+        "one session": f"sessions/{newest['session']}?{urlencode(day)}",
         "errors": f"errors?{urlencode(day)}",
     }
     return {
@@ -94,21 +97,27 @@ def questions(backend: Backend) -> dict[str, str]:
     }
 
 
-def medians(backend: Backend, asked: dict[str, str]) -> dict[str, float]:
-    """The median of each question's milliseconds over one connection, all of them in turn."""
+def medians(backend: Backend, asked: dict[str, str]) -> dict[str, tuple[float, float]]:
+    """The median of each question's milliseconds over one connection, all of them in turn, and the mean of the server's CPU time.
+
+    Where others use the machine, too, only the latter says something.
+    """
     taken: dict[str, list[float]] = {name: [] for name in asked}
+    used = dict.fromkeys(asked, 0.0)
     connection = HTTPConnection(urlsplit(backend.url).netloc, timeout=120)
-    for _ in range(ROUNDS + 1):
+    for round_ in range(ROUNDS + 1):
         for name, path in asked.items():
-            started = time.perf_counter()
+            before, started = backend.cpu_seconds(), time.perf_counter()
             connection.request("GET", path)
             answer = connection.getresponse()
             body = answer.read()
-            taken[name].append((time.perf_counter() - started) * 1000)
+            if round_:
+                taken[name].append((time.perf_counter() - started) * 1000)
+                used[name] += (backend.cpu_seconds() - before) * 1000
             if answer.status != 200:
                 raise SystemExit(f"{path} was answered with {answer.status}: {body[:300]!r}")
     connection.close()
-    return {name: statistics.median(values[1:]) for name, values in taken.items()}
+    return {name: (statistics.median(values), used[name] / ROUNDS) for name, values in taken.items()}
 
 
 class Stream:
@@ -165,9 +174,10 @@ def measure(data: Path, spans: int, rate: float | None) -> None:
             busy = medians(backend, asked)
     finally:
         backend.stop()
-    print(f"{'milliseconds (warm median)':28}{'idle':>8}{f'at {half:,.0f} spans/s':>22}{'ratio':>8}")
+    print(f"{'milliseconds (warm median)':28}{'idle':>8}{'of CPU':>8}{f'at {half:,.0f} spans/s':>22}{'ratio':>8}")
     for name in asked:
-        print(f"{name:28}{idle[name]:>8.0f}{busy[name]:>22.0f}{busy[name] / idle[name]:>8.1f}")
+        (alone, cpu), (beside, _) = idle[name], busy[name]
+        print(f"{name:28}{alone:>8.0f}{cpu:>8.0f}{beside:>22.0f}{beside / alone:>8.1f}")
 
 
 def main() -> None:
