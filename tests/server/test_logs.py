@@ -181,7 +181,7 @@ def test_partial_success(serving):
     status, _, answer = serving.send(request.SerializeToString(), path="/v1/logs")
     told = ExportLogsServiceResponse.FromString(answer).partial_success
     assert (status, told.rejected_log_records) == (200, 2)
-    assert "of 'tests' has the span id '32', not 8 bytes or none." in told.error_message
+    assert "of 'tests' has the trace id '31', not 16 bytes or none." in told.error_message
     status, headers, answer = serving.send(json_body(request), JSON, path="/v1/logs")
     assert (status, headers["content-type"]) == (200, JSON)
     assert json.loads(answer)["partialSuccess"]["rejectedLogRecords"] == "2"

@@ -8,6 +8,9 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from support.otlp_requests import fill, request, span
 
+from tracium.server.access.principal import Principal
+from tracium.server.otlp import read_traces
+from tracium.server.parsing import PROTOBUF
 from tracium.server.wellformed import rewritten
 
 PLAIN = ["text", "", 7, 0, 1.5, True, False, b"bytes", b"", None]
@@ -92,3 +95,16 @@ def test_bytes_that_are_no_request(body):
 def test_no_bytes():
     """An empty request has no spans."""
     assert rewritten(b"") == (b"", 0)
+
+
+def test_good_spans_between_others():
+    """What is left out takes nothing with it: the others keep their order, and the first reason is said."""
+    spans = [span("acme", name=str(number)) for number in range(30)]
+    for number, one in enumerate(spans):
+        if number % 3:
+            one.span_id = b"short"
+    reading = read_traces(request(*spans).SerializeToString(), PROTOBUF, Principal.operator())
+    (kept,) = ExportTraceServiceRequest.FromString(reading.batch.body).resource_spans[0].scope_spans
+    assert [one.name for one in kept.spans] == [str(number) for number in range(0, 30, 3)]
+    assert (reading.batch.items, reading.rejected) == (10, 20)
+    assert reading.reason.startswith("span '1' has the span id '73686f7274'")

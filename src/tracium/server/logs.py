@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
@@ -40,19 +41,12 @@ def read_logs(body: bytes, content_type: str, sender: Principal) -> Reading:
     count = 0
     for resource_logs in request.resource_logs:
         for scope_logs in resource_logs.scope_logs:
-            _leave_out_misfits(scope_logs, rejections)
+            rejections.leave_out(scope_logs.log_records, partial(_misfit, scope_logs.scope.name))
             _observe(scope_logs)
             count += len(scope_logs.log_records)
     count -= rejections.settle(count, restrict(request, sender.scope))
     batch = Batch("logs", _FLATTENER.serialise(request), count, request_key("logs", sender, body))
     return Reading(batch, rejections.count, rejections.reason)
-
-
-def _leave_out_misfits(scope_logs: ScopeLogs, rejections: Rejections) -> None:
-    misfits = [(at, reason) for at, record in enumerate(scope_logs.log_records) if (reason := _misfit(record))]
-    for at, reason in reversed(misfits):
-        del scope_logs.log_records[at]
-        rejections.add(f"A log record of {scope_logs.scope.name!r} {reason}.")
 
 
 def _observe(scope_logs: ScopeLogs) -> None:
@@ -65,8 +59,9 @@ def _observe(scope_logs: ScopeLogs) -> None:
             record.observed_time_unix_nano = time.time_ns()
 
 
-def _misfit(record: LogRecord) -> str | None:
-    return misfit(record.trace_id, record.span_id)
+def _misfit(scope: str, record: LogRecord) -> str | None:
+    reason = misfit(record.trace_id, record.span_id)
+    return reason and f"A log record of {scope!r} {reason}."
 
 
 def _values(request: ExportLogsServiceRequest) -> Iterator[AnyValue]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -59,7 +60,7 @@ def read_metrics(body: bytes, content_type: str, sender: Principal) -> Reading:
         if points is None:
             rejections.add(f"The metric {metric.name!r} has no data of a kind that is known here.", 0)
             continue
-        _leave_out_misfits(metric.name, points, rejections)
+        rejections.leave_out(points, partial(_misfit, metric.name))
         count += len(points)
     count -= rejections.settle(count, restrict(request, sender.scope))
     batch = Batch("metrics", _FLATTENER.serialise(request), count, request_key("metrics", sender, body))
@@ -79,13 +80,6 @@ def _metrics(request: ExportMetricsServiceRequest) -> Iterator[Metric]:
     for resource_metrics in request.resource_metrics:
         for scope_metrics in resource_metrics.scope_metrics:
             yield from scope_metrics.metrics
-
-
-def _leave_out_misfits(name: str, points: _Points, rejections: Rejections) -> None:
-    misfits = [(at, reason) for at, point in enumerate(points) if (reason := _misfit(name, point))]
-    for at, reason in reversed(misfits):
-        del points[at]
-        rejections.add(reason)
 
 
 def _misfit(name: str, point: _Point) -> str | None:

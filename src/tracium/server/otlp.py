@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
-    from opentelemetry.proto.trace.v1.trace_pb2 import ScopeSpans, Span
+    from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
     from tracium.server.access.principal import Principal
 
@@ -49,7 +49,7 @@ def read_traces(body: bytes, content_type: str, sender: Principal) -> Reading:
     count = 0
     for resource_spans in request.resource_spans:
         for scope_spans in resource_spans.scope_spans:
-            _leave_out_misfits(scope_spans, rejections)
+            rejections.leave_out(scope_spans.spans, _misfit)
             count += len(scope_spans.spans)
     count -= rejections.settle(count, restrict(request, sender.scope))
     batch = Batch("traces", _serialise(request), count, request_key("traces", sender, body))
@@ -62,15 +62,10 @@ def _serialise(request: ExportTraceServiceRequest) -> bytes:
     return _FLATTENER.serialise(request) if whole is None else whole[0]
 
 
-def _leave_out_misfits(scope_spans: ScopeSpans, rejections: Rejections) -> None:
-    misfits = [
-        at
-        for at, span in enumerate(scope_spans.spans)
-        if not _has_ids(span.trace_id, span.span_id, span.parent_span_id)
-    ]
-    for at in reversed(misfits):
-        rejections.add(f"{_wrong_ids(scope_spans.spans[at])}.")
-        del scope_spans.spans[at]
+def _misfit(span: Span) -> str | None:
+    if _has_ids(span.trace_id, span.span_id, span.parent_span_id):
+        return None
+    return f"{_wrong_ids(span)}."
 
 
 def _has_ids(trace_id: bytes, span_id: bytes, parent_span_id: bytes) -> bool:

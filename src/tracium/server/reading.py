@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from tracium.server.refusal import BadBodyError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, MutableSequence
+
     from tracium.server.access.principal import Principal
     from tracium.server.access.restrict import Rejection
     from tracium.server.batch import Batch, Signal
 
 _KEY_BYTES: Final = 16
+_Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,24 @@ class Rejections:
         self.count += count
         if not self._reasons:
             self._reasons.append(reason)
+
+    def leave_out(self, items: MutableSequence[_Item], misfit: Callable[[_Item], str | None]) -> None:
+        """Leave in `items` those of which nothing is wrong.
+
+        Args:
+            items: of a request; changed in place.
+            misfit: says what is wrong with one, a full sentence; None where nothing is.
+        """
+        kept = []
+        for item in items:
+            if reason := misfit(item):
+                self.add(reason)
+            else:
+                kept.append(item)
+        if len(kept) < len(items):
+            # All at once: taking them out one by one moves all that stand behind each.
+            del items[:]
+            items.extend(kept)
 
     def settle(self, accepted: int, of_others: Rejection) -> int:
         """Count what is left out for belonging to others, too; answer how many that are.
