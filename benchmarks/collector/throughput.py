@@ -108,9 +108,10 @@ def wait_for(front, accepted, seconds=30):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=20)
-    seconds = parser.parse_args().seconds
-    measure("shipped", CONFIG.read_text(), seconds)
-    measure("bare", bare(), seconds)
+    parser.add_argument("--bare-seconds", type=float, default=20)
+    arguments = parser.parse_args()
+    measure("shipped", CONFIG.read_text(), arguments.seconds)
+    measure("bare", bare(), arguments.bare_seconds)
 
 
 if __name__ == "__main__":
