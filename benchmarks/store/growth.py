@@ -122,7 +122,7 @@ def main() -> None:
                 backend.stop()
     print(f"{'milliseconds (warm median)':34}" + "".join(f"{name:>14}" for name in columns))
     for question in next(iter(columns.values())):
-        print(f"{question:34}" + "".join(f"{column[question]:>14.0f}" for column in columns.values()))
+        print(f"{question:34}" + "".join(f"{column[question][0]:>14.0f}" for column in columns.values()))
 
 
 if __name__ == "__main__":
