@@ -51,7 +51,7 @@ class Engine:
             self.writers: Final[Sequence[Client]] = [
                 opened.enter_context(clickhouse_connect.get_client(**options)) for _ in range(writers)
             ]
-            # For statements that are no telemetry.
+            # While the store is being opened, and nothing is written yet.
             self.write: Final = self.writers[0]
             self.maintain: Final[Client] = opened.enter_context(clickhouse_connect.get_client(**options))
             self._readers: queue.SimpleQueue[Client] = queue.SimpleQueue()

@@ -68,12 +68,11 @@ class Ingest:
         self._doubtful: Note | None = None
 
     def commit(self, batches: Sequence[Batch]) -> None:
-        """Write batches of one signal that are not known yet.
+        """Write batches of one signal that are not known yet, when nothing is in doubt: see `finish`.
 
         Raises:
             UnreadableError: the engine cannot read them; nothing was written.
         """
-        self.finish()
         fresh = self._unknown(batches)
         if not fresh:
             return
