@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Self
 
+# As the SDK has it.
+MAX_TENANT_LENGTH: Final = 255
 # A name that ends so stands for every tenant below it: ``org_123:*`` for ``org_123:workspace_456``.
 _BELOW: Final = ":*"
 

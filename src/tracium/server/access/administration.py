@@ -9,6 +9,7 @@ from tracium.server.access.audit import Audit
 from tracium.server.access.permit import Permit
 from tracium.server.access.token import Made
 from tracium.server.access.tokens import Tokens
+from tracium.server.scope import MAX_TENANT_LENGTH
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from tracium.server.store import Store
 
 _SESSION: Final = timedelta(hours=12)
-_TENANT_LENGTH: Final = 255
 
 
 class Administration:
@@ -50,8 +50,8 @@ class Administration:
         """
         if expires is not None and expires <= datetime.now(UTC):
             raise ValueError(f"a token that expires at {expires.isoformat()} would never have held.")
-        if strange := [tenant for tenant in permit.tenants if len(tenant) > _TENANT_LENGTH]:
-            raise ValueError(f"{strange[0][:50]!r}… is no tenant: an id has at most {_TENANT_LENGTH} characters.")
+        if strange := [tenant for tenant in permit.tenants if len(tenant) > MAX_TENANT_LENGTH]:
+            raise ValueError(f"{strange[0][:50]!r}… is no tenant: an id has at most {MAX_TENANT_LENGTH} characters.")
         self._note("token.create", name, detail=_described(permit))
         made = Made(*self._tokens.make(permit, name=name, expires=expires))
         self._changed()

@@ -8,7 +8,6 @@ from typing import Any, Final
 from tracium.server.api.parameter import Parameter
 from tracium.server.api.range import RANGE
 from tracium.server.api.text import (
-    ID_LENGTH,
     any_text,
     flag,
     hexadecimal,
@@ -20,6 +19,7 @@ from tracium.server.api.text import (
     word,
 )
 from tracium.server.queries import TENANT_ORDERS, Bucket, Field, Status, TenantOrder
+from tracium.server.scope import MAX_TENANT_LENGTH
 
 MOST_COMPARED: Final = 6
 _MOST_TENANTS: Final = 100
@@ -30,7 +30,7 @@ def _words(words: type[StrEnum]) -> dict[str, Any]:
 
 
 _TEXT: Final = {"type": "string", "minLength": 1}
-_TENANT: Final = {"type": "string", "minLength": 1, "maxLength": ID_LENGTH}
+_TENANT: Final = {"type": "string", "minLength": 1, "maxLength": MAX_TENANT_LENGTH}
 _FLAG: Final = {"type": "boolean"}
 
 ENVIRONMENT: Final[Parameter[str | None]] = Parameter(

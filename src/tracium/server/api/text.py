@@ -7,13 +7,13 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from tracium.server.queries import TENANT_ORDERS
+from tracium.server.scope import MAX_TENANT_LENGTH
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _Word = TypeVar("_Word", bound=StrEnum)
 
-ID_LENGTH: Final = 255
 _HEX: Final = re.compile(r"[0-9a-f]+", re.ASCII)
 _DIGITS: Final = re.compile(r"[0-9]{1,10}", re.ASCII)
 _NUMBER: Final = re.compile(r"[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?", re.ASCII)
@@ -34,8 +34,8 @@ def place(text: str) -> str:
 
 def tenant_id(text: str) -> str:
     """A tenant's id."""
-    if not 1 <= len(text) <= ID_LENGTH:
-        raise ValueError(f"is no tenant: an id has from 1 to {ID_LENGTH} characters")
+    if not 1 <= len(text) <= MAX_TENANT_LENGTH:
+        raise ValueError(f"is no tenant: an id has from 1 to {MAX_TENANT_LENGTH} characters")
     return text
 
 

@@ -18,6 +18,7 @@ from tracium.server.keeping.keeper import Keeper
 from tracium.server.keeping.snapshot import is_id
 from tracium.server.keeping.subject import Person
 from tracium.server.refusal import Refusal
+from tracium.server.scope import MAX_TENANT_LENGTH
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 _logger: Final = logging.getLogger(__name__)
 _RULE: Final = ("signal", "tenant", "days")
 _PERSON: Final = ("tenant", "user")
-_TENANT_LENGTH: Final = 255
 # How many erasures can be asked about after they have ended.
 _REMEMBERED: Final = 100
 
@@ -163,8 +163,8 @@ def _signal(told: dict[str, Any]) -> Signal:
 
 def _name(told: dict[str, Any], name: str) -> str | None:
     value = told.get(name)
-    if value is not None and (not isinstance(value, str) or len(value) > _TENANT_LENGTH):
-        raise ValueError(f"{name} has to be text of at most {_TENANT_LENGTH} characters, or null.")
+    if value is not None and (not isinstance(value, str) or len(value) > MAX_TENANT_LENGTH):
+        raise ValueError(f"{name} has to be text of at most {MAX_TENANT_LENGTH} characters, or null.")
     return value
 
 
